@@ -1,0 +1,8 @@
+//! Replays every vector recorded by driving the real library, k8s.io/apiserver.
+//!
+//! Reads `fixtures/apf/*.json.gz`, or `$APISIM_GOLDEN_DIR/apf/*.json` when that variable is set.
+//! Integers compare equal, floats within 1e-9.
+
+mod golden;
+mod shuffle_shard;
+mod traces;
