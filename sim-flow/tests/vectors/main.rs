@@ -3,6 +3,9 @@
 //! Reads `fixtures/apf/*.json.gz`, or `$APISIM_GOLDEN_DIR/apf/*.json` when that variable is set.
 //! Integers compare equal, floats within 1e-9.
 
+mod borrowing;
+mod filter;
 mod golden;
 mod shuffle_shard;
 mod traces;
+mod width;
