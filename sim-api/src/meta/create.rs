@@ -1,0 +1,105 @@
+//! What the server makes of an object that is created.
+
+use serde_json::{Map, Value, json};
+
+use super::{WriteContext, defaults, join, split, str_of, time, validate};
+use crate::{Resource, Status, status::Result};
+
+/// The object as it is to be stored, from one that a client sent.
+///
+/// `namespace` is the request's; empty for a cluster-scoped resource. That the namespace exists
+/// is for the caller to check, as the store knows.
+pub fn prepare_create(
+    resource: &Resource,
+    namespace: &str,
+    object: Value,
+    context: &WriteContext,
+) -> Result<Value> {
+    let (mut members, mut metadata) = split(object)?;
+    set_namespace(resource, namespace, &mut metadata)?;
+    let generated = str_of(&metadata, "name").is_empty();
+    let base = str_of(&metadata, "generateName");
+    if generated && !base.is_empty() {
+        let base: String = base.chars().take(GENERATED_BASE_MAX).collect();
+        metadata.insert("name".into(), format!("{base}{}", context.name_suffix).into());
+    }
+    for key in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"] {
+        metadata.shift_remove(key);
+    }
+    metadata.insert("uid".into(), context.uid.hyphenated().to_string().into());
+    metadata.insert("creationTimestamp".into(), time(context.now).into());
+    if resource.counts_generation {
+        metadata.insert("generation".into(), 1.into());
+    }
+    set_kind_members(resource, &mut members, &mut metadata);
+    defaults::set(resource, &mut members);
+
+    let causes = validate::on_create(resource, &members, &metadata);
+    if !causes.is_empty() {
+        let name = str_of(&metadata, "name");
+        return Err(Status::invalid(&resource.group, &resource.kind, name, causes));
+    }
+    // Found by the storage, hence after validation and not a proper Status.
+    let revision = str_of(&metadata, "resourceVersion");
+    if !matches!(revision, "" | "0") {
+        return Err(Status::plain_error(
+            "resourceVersion should not be set on objects to be created",
+        ));
+    }
+    metadata.shift_remove("resourceVersion");
+    Ok(join(resource, members, metadata))
+}
+
+/// The request's namespace goes into an object that names none; another one is refused.
+pub(super) fn set_namespace(
+    resource: &Resource,
+    namespace: &str,
+    metadata: &mut Map<String, Value>,
+) -> Result<()> {
+    let wanted = if resource.namespaced { namespace } else { "" };
+    match str_of(metadata, "namespace") {
+        "" => {}
+        given if given == wanted => return Ok(()),
+        _ => {
+            return Err(Status::bad_request(
+                "the namespace of the provided object does not match the namespace sent on the \
+                 request",
+            ));
+        }
+    }
+    if !wanted.is_empty() {
+        metadata.insert("namespace".into(), wanted.into());
+    }
+    Ok(())
+}
+
+/// What a kind's own create strategy does.
+fn set_kind_members(
+    resource: &Resource,
+    members: &mut Map<String, Value>,
+    metadata: &mut Map<String, Value>,
+) {
+    match (&*resource.group, &*resource.plural) {
+        ("", "namespaces") => {
+            let name = str_of(metadata, "name").to_owned();
+            let labels = metadata.entry("labels").or_insert_with(|| json!({}));
+            if let Some(labels) = labels.as_object_mut() {
+                labels.insert("kubernetes.io/metadata.name".into(), name.into());
+            }
+            members.insert("spec".into(), json!({"finalizers": ["kubernetes"]}));
+            members.insert("status".into(), json!({"phase": "Active"}));
+        }
+        // These may be created with a status: nodes by kubelets, leases have none.
+        ("", "nodes" | "persistentvolumes") | ("apiregistration.k8s.io", _) => {}
+        ("", "pods") => {
+            members.insert("status".into(), json!({"phase": "Pending"}));
+        }
+        _ if resource.subresource("status").is_some() => {
+            members.insert("status".into(), json!({}));
+        }
+        _ => {}
+    }
+}
+
+/// Characters of a generateName that are kept. Source: `names.maxGeneratedNameLength`, 63 - 5.
+const GENERATED_BASE_MAX: usize = 58;

@@ -1,0 +1,159 @@
+//! What the server makes of an object that replaces another.
+
+use serde_json::{Map, Value};
+
+use super::{
+    WriteContext, create::set_namespace, defaults, generation, join, split, str_of, validate,
+};
+use crate::{RequestInfo, Resource, Status, StatusCause, go, status::Result};
+
+/// The version that the client means to replace; `None` when it does not say.
+///
+/// The caller answers [`Status::modified`] when the stored object has another one.
+pub fn expected_revision(object: &Value) -> Result<Option<u64>> {
+    match super::text(object, "resourceVersion") {
+        "" => Ok(None),
+        text => match go::parse_uint(text) {
+            Ok(0) => Ok(None),
+            Ok(revision) => Ok(Some(revision)),
+            Err(error) => Err(Status::plain_error(format!(
+                "resourceVersion: Invalid value: {}: {error}",
+                go::quote(text)
+            ))),
+        },
+    }
+}
+
+/// The object as it is to be stored, from what a client sent or a patch made.
+///
+/// `request` says which object and subresource is meant. That its resourceVersion is the stored
+/// one is for the caller to check, see [`expected_revision`]. The result equals `old` when
+/// nothing changes.
+pub fn prepare_update(
+    resource: &Resource,
+    request: &RequestInfo,
+    old: &Value,
+    new: Value,
+    context: &WriteContext,
+) -> Result<Value> {
+    let (mut members, mut metadata) = split(new)?;
+    let (old_members, old_metadata) = split(old.clone())?;
+    check_identity(resource, request, &mut metadata)?;
+    if !resource.updates_unconditionally && matches!(str_of(&metadata, "resourceVersion"), "" | "0")
+    {
+        let cause = StatusCause::invalid(
+            "metadata.resourceVersion",
+            "0x0",
+            "must be specified for an update",
+        );
+        let name = str_of(&old_metadata, "name");
+        return Err(Status::invalid(&resource.group, &resource.kind, name, vec![cause]));
+    }
+    keep_system_members(&mut metadata, &old_metadata);
+    keep_other_half(resource, &request.subresource, &mut members, &old_members);
+    defaults::set(resource, &mut members);
+    let counts = resource.counts_generation;
+    if counts && is_spec_changed(resource, &members, &metadata, &old_members, &old_metadata) {
+        metadata.insert("generation".into(), (generation(&old_metadata) + 1).into());
+    }
+    let causes = validate::on_update(resource, &members, &metadata, &old_metadata);
+    if !causes.is_empty() {
+        let name = str_of(&old_metadata, "name");
+        return Err(Status::invalid(&resource.group, &resource.kind, name, causes));
+    }
+    let _ = context;
+    let object = join(resource, members, metadata);
+    // The order of keys is the old one where nothing changes, so that the bytes are too.
+    Ok(if object == *old { old.clone() } else { object })
+}
+
+/// Name and namespace must be those of the path.
+fn check_identity(
+    resource: &Resource,
+    request: &RequestInfo,
+    metadata: &mut Map<String, Value>,
+) -> Result<()> {
+    let namespace = if resource.namespaced { &request.namespace } else { "" };
+    set_namespace(resource, namespace, metadata)?;
+    match str_of(metadata, "name") {
+        "" => {
+            metadata.insert("name".into(), request.name.as_str().into());
+            Ok(())
+        }
+        name if name == request.name => Ok(()),
+        name => Err(Status::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            request.name
+        ))),
+    }
+}
+
+/// What only the server sets is kept; what a client may leave out is filled in.
+fn keep_system_members(metadata: &mut Map<String, Value>, old: &Map<String, Value>) {
+    let mut keep = |key: &str, only_if_absent: bool| {
+        if only_if_absent && !str_of(metadata, key).is_empty() {
+            return;
+        }
+        match old.get(key) {
+            Some(value) => metadata.insert(key.to_owned(), value.clone()),
+            None => metadata.shift_remove(key),
+        };
+    };
+    keep("uid", true);
+    keep("creationTimestamp", true);
+    keep("generation", false);
+    keep("resourceVersion", false);
+    if old.contains_key("deletionTimestamp") {
+        // A deletion cannot be taken back or changed by an update.
+        keep("deletionTimestamp", false);
+        keep("deletionGracePeriodSeconds", false);
+    }
+    metadata.shift_remove("selfLink");
+}
+
+/// An update of the status leaves the rest as it was, and the other way round.
+fn keep_other_half(
+    resource: &Resource,
+    subresource: &str,
+    members: &mut Map<String, Value>,
+    old: &Map<String, Value>,
+) {
+    let is_namespace = resource.is("", "namespaces");
+    let keeps = |key: &str| match subresource {
+        "status" => key != "status",
+        "finalize" => key != "spec",
+        _ => {
+            (key == "status" && resource.subresource("status").is_some())
+                || (is_namespace && key == "spec")
+        }
+    };
+    members.retain(|key, _| !keeps(key));
+    for (key, value) in old {
+        if keeps(key) && !matches!(key.as_str(), "kind" | "apiVersion") {
+            members.insert(key.clone(), value.clone());
+        }
+    }
+}
+
+/// Whether anything but metadata and status changes; for deployments annotations count too.
+fn is_spec_changed(
+    resource: &Resource,
+    members: &Map<String, Value>,
+    metadata: &Map<String, Value>,
+    old_members: &Map<String, Value>,
+    old_metadata: &Map<String, Value>,
+) -> bool {
+    let spec = |members: &Map<String, Value>| -> Map<String, Value> {
+        let other = |key: &str| !matches!(key, "kind" | "apiVersion" | "status");
+        members
+            .iter()
+            .filter(|(key, value)| other(key) && !value.is_null())
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
+    };
+    if spec(members) != spec(old_members) {
+        return true;
+    }
+    resource.is("apps", "deployments")
+        && metadata.get("annotations") != old_metadata.get("annotations")
+}

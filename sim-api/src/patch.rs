@@ -1,0 +1,244 @@
+//! Patches: JSON patch (RFC 6902) and merge patch (RFC 7386).
+//!
+//! Strategic merge patch and apply are answered 415 until they are built.
+//! Source of the texts: k8s.io/apiserver `pkg/endpoints/handlers/patch.go`, recorded 1.33.2.
+
+use serde_json::{Map, Value};
+
+use crate::{
+    Resource, Status, StatusCause, encode, go,
+    media_type::{json_type, read_json},
+    status::{Reason, Result},
+};
+
+/// A patch, ready to be applied as often as it takes.
+#[derive(Clone, Debug)]
+pub enum Patch {
+    /// `application/json-patch+json`.
+    Json(json_patch::Patch),
+    /// `application/merge-patch+json`.
+    Merge(Map<String, Value>),
+}
+
+impl Patch {
+    /// Reads the body of a PATCH.
+    pub fn parse(content_type: &str, body: &[u8], _resource: &Resource) -> Result<Self> {
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        match media_type {
+            JSON_PATCH => parse_json(body),
+            MERGE_PATCH => parse_merge(body),
+            STRATEGIC | APPLY => Err(Status::media_type_not_built(
+                media_type,
+                &format!("{JSON_PATCH} or {MERGE_PATCH}"),
+            )),
+            _ => Err(Status::unsupported_media_type(&[JSON_PATCH, MERGE_PATCH, STRATEGIC, APPLY])),
+        }
+    }
+
+    /// The patched object. `object` is whole, with kind and apiVersion.
+    pub fn apply(&self, resource: &Resource, object: &Value) -> Result<Value> {
+        let mut patched = object.clone();
+        match self {
+            Self::Json(patch) => {
+                // The real server says no more than this, whatever operation fails.
+                json_patch::patch(&mut patched, patch).map_err(|_| Status::unprocessable())?;
+            }
+            Self::Merge(patch) => merge(&mut patched, patch),
+        }
+        check(resource, &patched)?;
+        Ok(patched)
+    }
+}
+
+fn parse_json(body: &[u8]) -> Result<Patch> {
+    let refuse = |error: String| Status::bad_request(format!("error decoding patch: {error}"));
+    let operations = match read_json(body).map_err(refuse)? {
+        Value::Array(operations) => operations,
+        // Go decodes null into an empty list.
+        Value::Null => Vec::new(),
+        other => {
+            return Err(refuse(format!(
+                "json: cannot unmarshal {} into Go value of type []handlers.jsonPatchOp",
+                json_type(&other)
+            )));
+        }
+    };
+    if operations.len() > OPERATIONS_MAX {
+        return Err(Status::failure(
+            413,
+            Reason::RequestEntityTooLarge,
+            format!(
+                "The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {}",
+                operations.len()
+            ),
+        ));
+    }
+    serde_json::from_value(Value::Array(operations))
+        .map(Patch::Json)
+        .map_err(|_| Status::unprocessable())
+}
+
+fn parse_merge(body: &[u8]) -> Result<Patch> {
+    let refuse = |error: String| Status::bad_request(format!("error decoding patch: {error}"));
+    match read_json(body).map_err(refuse)? {
+        Value::Object(patch) => Ok(Patch::Merge(patch)),
+        Value::Null => Err(Status::bad_request("Invalid JSON Patch")),
+        other => Err(refuse(format!(
+            "json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
+            json_type(&other)
+        ))),
+    }
+}
+
+/// RFC 7386: null takes a member away, an object is merged, anything else replaces.
+///
+/// Members keep their places, so that a patch which changes nothing leaves the bytes alone.
+fn merge(target: &mut Value, patch: &Map<String, Value>) {
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    let Some(members) = target.as_object_mut() else { return };
+    for (key, value) in patch {
+        match value {
+            Value::Null => {
+                members.shift_remove(key);
+            }
+            Value::Object(inner) => {
+                merge(members.entry(key).or_insert_with(|| Value::Object(Map::new())), inner);
+            }
+            value => {
+                members.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}
+
+/// The result must still be an object of the kind.
+fn check(resource: &Resource, patched: &Value) -> Result<()> {
+    let text = |key: &str| patched.get(key).and_then(Value::as_str).unwrap_or_default();
+    let (kind, api_version) = (text("kind"), text("apiVersion"));
+    let wrong = match patched {
+        Value::Object(_) if kind == resource.kind && api_version == resource.api_version() => {
+            match patched.get("metadata") {
+                None | Some(Value::Null | Value::Object(_)) => return Ok(()),
+                Some(other) => format!(
+                    "json: cannot unmarshal {} into Go struct field {}.metadata of type \
+                     v1.ObjectMeta",
+                    json_type(other),
+                    resource.kind
+                ),
+            }
+        }
+        Value::Object(_) if kind.is_empty() => {
+            "Object 'Kind' is missing in ".to_owned() + &go::quote(&compact(patched))
+        }
+        _ => format!(
+            "no kind {} is registered for version {} in scheme \"pkg/api/legacyscheme/scheme.go:30\"",
+            go::quote(kind),
+            go::quote(api_version)
+        ),
+    };
+    let cause = StatusCause::invalid_text("patch", &compact(patched), &wrong);
+    Err(Status::invalid("", "", "", vec![cause]))
+}
+
+fn compact(value: &Value) -> String {
+    String::from_utf8_lossy(&encode::to_json(value)).into_owned()
+}
+
+const JSON_PATCH: &str = "application/json-patch+json";
+const MERGE_PATCH: &str = "application/merge-patch+json";
+const STRATEGIC: &str = "application/strategic-merge-patch+json";
+const APPLY: &str = "application/apply-patch+yaml";
+
+/// Source: `maxJSONPatchOperations`.
+const OPERATIONS_MAX: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{Release, ResourceTable};
+
+    fn run(media_type: &str, body: &str) -> Result<Value> {
+        let table = ResourceTable::for_release(Release::default());
+        let resource = table.lookup("", "v1", "configmaps").unwrap();
+        let object = json!({
+            "kind": "ConfigMap",
+            "apiVersion": "v1",
+            "metadata": {"name": "x", "managedFields": [{"manager": "m"}]},
+            "data": {"a": "1", "b": "2"},
+        });
+        Patch::parse(media_type, body.as_bytes(), resource)?.apply(resource, &object)
+    }
+
+    fn check_error(media_type: &str, body: &str, code: u16, message: &str) {
+        let status = run(media_type, body).unwrap_err();
+        assert_eq!((status.code, status.message.as_str()), (code, message), "{body}");
+    }
+
+    #[test]
+    fn patches_change_what_they_name() {
+        let patched =
+            run(JSON_PATCH, r#"[{"op":"replace","path":"/data/a","value":"9"}]"#).unwrap();
+        assert_eq!(patched["data"], json!({"a": "9", "b": "2"}));
+        let patched = run(MERGE_PATCH, r#"{"data":{"a":null,"c":"3"}}"#).unwrap();
+        assert_eq!(patched["data"], json!({"b": "2", "c": "3"}));
+        let patched =
+            run(JSON_PATCH, r#"[{"op":"replace","path":"/metadata/managedFields","value":[{}]}]"#)
+                .unwrap();
+        assert_eq!(patched["metadata"]["managedFields"], json!([{}]));
+    }
+
+    #[test]
+    fn broken_patches_are_refused_as_recorded() {
+        check_error(
+            JSON_PATCH,
+            r#"{"not":"array"}"#,
+            400,
+            "error decoding patch: json: cannot unmarshal object into Go value of type \
+             []handlers.jsonPatchOp",
+        );
+        check_error(
+            JSON_PATCH,
+            "garbage",
+            400,
+            "error decoding patch: invalid character 'g' looking for beginning of value",
+        );
+        check_error(
+            JSON_PATCH,
+            r#"[{"op":"test","path":"/data/a","value":"no"}]"#,
+            422,
+            "the server rejected our request due to an error in our request",
+        );
+        check_error(MERGE_PATCH, "null", 400, "Invalid JSON Patch");
+        check_error(
+            MERGE_PATCH,
+            "[]",
+            400,
+            "error decoding patch: json: cannot unmarshal array into Go value of type \
+             map[string]interface {}",
+        );
+        for media_type in [STRATEGIC, APPLY, "application/json"] {
+            assert_eq!(run(media_type, "{}").unwrap_err().code, 415);
+        }
+        assert_eq!(run(MERGE_PATCH, r#"{"kind":"Other"}"#).unwrap_err().code, 422);
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_is_a_patch_or_refused(body in "\\PC{0,40}", merge: bool) {
+            let _ = run(if merge { MERGE_PATCH } else { JSON_PATCH }, &body);
+        }
+
+        #[test]
+        fn merging_an_object_into_itself_changes_nothing(keys in prop::collection::vec("[a-c]", 0..5)) {
+            let object: Value = keys.iter().map(|key| (key.clone(), json!({"in": [key]}))).collect::<Map<_, _>>().into();
+            let mut merged = object.clone();
+            merge(&mut merged, object.as_object().unwrap());
+            prop_assert_eq!(merged, object);
+        }
+    }
+}
