@@ -64,23 +64,23 @@ impl Integrator {
         self.value
     }
 
-    /// Statistics up to `now`.
-    pub fn results(&self, now: SimTime) -> IntegratorResults {
-        let mut copy = self.clone();
-        copy.advance(now);
-        let (average, deviation) = if copy.elapsed_s > 0.0 {
-            let average = copy.integral / copy.elapsed_s;
-            let variance = copy.integral_of_square / copy.elapsed_s - average * average;
+    /// Statistics up to `now`. Asking splits the sums at `now`, which may show in their last bits;
+    /// the real integrator does the same.
+    pub fn results(&mut self, now: SimTime) -> IntegratorResults {
+        self.advance(now);
+        let (average, deviation) = if self.elapsed_s > 0.0 {
+            let average = self.integral / self.elapsed_s;
+            let variance = self.integral_of_square / self.elapsed_s - average * average;
             (average, if variance >= 0.0 { variance.sqrt() } else { f64::NAN })
         } else {
             (f64::NAN, f64::NAN)
         };
         IntegratorResults {
-            duration_s: copy.elapsed_s,
+            duration_s: self.elapsed_s,
             average,
             deviation,
-            min: copy.min,
-            max: copy.max,
+            min: self.min,
+            max: self.max,
         }
     }
 
@@ -99,7 +99,7 @@ impl Integrator {
         let dt = (nanos / 1_000_000_000) as f64 + (nanos % 1_000_000_000) as f64 / 1e9;
         self.last_time = now;
         self.elapsed_s += dt;
-        self.integral += dt * self.value;
-        self.integral_of_square += dt * self.value * self.value;
+        self.integral += self.value * dt;
+        self.integral_of_square += self.value * self.value * dt;
     }
 }

@@ -4,8 +4,10 @@ mod allocation;
 pub mod api;
 pub mod bootstrap;
 mod borrowing;
+mod controller;
 mod digest;
 mod estimate;
+mod histogram;
 mod inflight;
 mod integrator;
 mod matching;
@@ -16,6 +18,7 @@ mod release;
 mod retry_after;
 mod seat_seconds;
 mod shuffle_shard;
+mod text;
 mod wait_limit;
 mod watermark;
 mod work_estimate;
@@ -25,10 +28,15 @@ pub use borrowing::{
     Adjustment, BORROWING_ADJUSTMENT_PERIOD, LevelDemand, SeatDemandStats, SeatLimits, adjust,
     concurrency_denominator, shares,
 };
+pub use controller::{
+    Admission, Classified, Controller, ControllerConfig, Decision, Event, LevelView, MetricFamily,
+    MetricSeries, MetricValue, ObjectRef, Payload, Rejection, RequestHandle, SkippedSchema,
+};
 pub use digest::{RequestDigest, RequestInfo, UserInfo};
 pub use estimate::{
     Estimated, ObjectCountError, ObjectCounts, ObjectStats, WatchId, WatchTracker, WorkEstimator,
 };
+pub use histogram::{Histogram, TimingHistogram};
 pub use inflight::{
     INFLIGHT_RETRY_AFTER_S, InflightDecision, InflightFilter, InflightLimits, Permit,
     SYSTEM_PRIVILEGED_GROUP, TOO_MANY_REQUESTS_BODY,

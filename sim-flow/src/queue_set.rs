@@ -70,6 +70,8 @@ pub enum Arrival<T> {
         id: RequestId,
         /// Index of its queue.
         queue: Option<usize>,
+        /// Requests that waited in the queue right after it had joined.
+        queue_length: usize,
     },
     /// It was refused.
     Rejected {
@@ -255,6 +257,12 @@ impl<T> QueueSet<T> {
         self.order.len()
     }
 
+    /// Seats that the next release frees.
+    pub fn next_release_seats(&self) -> Option<u64> {
+        let (_, id) = self.lingering.first()?;
+        Some(self.requests[id.key].work.max_seats())
+    }
+
     /// Queues in which something waits.
     pub fn num_queues_waiting(&self) -> usize {
         self.by_virtual_finish.len()
@@ -336,13 +344,14 @@ impl<T> QueueSet<T> {
                 }
                 let index = self.queues[queue_key].index;
                 let id = self.enqueue(now, queue_key, work, payload);
+                let queue_length = self.queues[queue_key].len;
                 self.dispatch_as_much_as_possible(now);
-                return Arrival::Accepted { id, queue: Some(index) };
+                return Arrival::Accepted { id, queue: Some(index), queue_length };
             }
         }
         let id = self.insert(now, work, payload);
         self.start(now, id.key);
-        Arrival::Accepted { id, queue: None }
+        Arrival::Accepted { id, queue: None, queue_length: 0 }
     }
 
     /// An executing request has ended. Returns what was attached to it if its seats are free now;

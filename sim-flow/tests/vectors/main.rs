@@ -4,6 +4,7 @@
 //! Integers compare equal, floats within 1e-9.
 
 mod borrowing;
+mod classify;
 mod filter;
 mod golden;
 mod shuffle_shard;

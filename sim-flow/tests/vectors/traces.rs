@@ -63,7 +63,7 @@ impl Replay<'_> {
                     )),
                 };
                 match self.set.handle_arrival(now, work, hash_of(&request["hash"]), id) {
-                    Arrival::Accepted { id: request_id, queue } => {
+                    Arrival::Accepted { id: request_id, queue, .. } => {
                         self.ids.insert(id, request_id);
                         assert!(op.get("rejected").is_none(), "{what}");
                         let recorded = op.get("queue").map(|q| usize::try_from(u64_of(q)).unwrap());
@@ -99,7 +99,7 @@ impl Replay<'_> {
         }
     }
 
-    fn compare(&self, dump: &Value) {
+    fn compare(&mut self, dump: &Value) {
         let what = format!("{} after {}", self.name, dump["after_op"]);
         let totals = self.set.totals();
         assert_eq!(totals.waiting as u64, u64_of(&dump["waiting"]), "{what}");
@@ -113,7 +113,7 @@ impl Replay<'_> {
         assert_eq!(Some(self.set.is_idle()), dump["idle"].as_bool(), "{what}");
         assert_eq!(as_metric(self.set.current_r()), str_of(&dump["current_r"]), "{what}");
         assert_close(self.set.demand().value(), &dump["demand"], &what);
-        let integ = self.set.demand().results(SimTime::from_nanos(u64_of(&dump["t_ns"])));
+        let integ = self.set.demand_mut().results(SimTime::from_nanos(u64_of(&dump["t_ns"])));
         let ours = [integ.duration_s, integ.average, integ.deviation, integ.min, integ.max];
         for (ours, recorded) in ours.into_iter().zip(list(dump, "integ")) {
             assert_close(ours, recorded, &what);
