@@ -9,10 +9,12 @@
 
 pub mod client;
 mod error;
+pub mod init;
 pub mod kubeconfig;
 pub mod rate;
 pub mod recorder;
 pub mod storm;
+pub mod units;
 
 pub use client::{Auth, Target, TlsTrust};
 pub use error::LoadError;

@@ -8,6 +8,7 @@
 //! Bodies are read frame by frame and thrown away. An answer that breaks off after a 200 is an
 //! error (`cut body`) and its code still counts as 200.
 
+pub(crate) mod retry;
 mod schedule;
 mod spec;
 mod worker;
@@ -35,6 +36,7 @@ use crate::{
 
 use schedule::Schedule;
 pub use spec::StormSpec;
+pub(crate) use spec::check_path;
 
 /// What a storm measured.
 #[derive(Clone, Debug)]

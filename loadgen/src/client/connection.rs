@@ -110,6 +110,11 @@ impl ConnectOptions {
         &self.authority
     }
 
+    /// Whether connections are TLS.
+    pub fn speaks_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// The path to ask for, with the target's own prefix before it.
     pub fn path(&self, path_and_query: &str) -> String {
         format!("{}{path_and_query}", self.endpoint.prefix)

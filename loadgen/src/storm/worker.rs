@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{Method, StatusCode, header};
 
 use crate::{
     LoadError,
@@ -13,7 +13,11 @@ use crate::{
     recorder,
 };
 
-use super::{Shared, Tally, schedule::Ticket};
+use super::{
+    Shared, Tally,
+    retry::{MAX_RETRIES, retry_after},
+    schedule::Ticket,
+};
 
 /// Runs until the schedule is empty or the time is over.
 pub(super) async fn run(
@@ -174,18 +178,6 @@ async fn try_once(
     }
 }
 
-/// How long the server asks to wait, where client-go would: a 429 or any 5xx whose header is a
-/// whole number of seconds.
-///
-/// Source: `checkWait`, k8s.io/client-go `rest/with_retry.go`.
-pub(crate) fn retry_after(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
-    if status != StatusCode::TOO_MANY_REQUESTS && !status.is_server_error() {
-        return None;
-    }
-    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
-    Some(Duration::from_secs(seconds))
-}
-
 impl Tally {
     fn add_request(&mut self, done: &Done, start: Instant, end: Instant) {
         self.requests += 1;
@@ -212,9 +204,6 @@ impl Tally {
         }
     }
 }
-
-/// Repeats after a Retry-After: `maxRetries` of client-go's `rest.Request`.
-pub(crate) const MAX_RETRIES: u64 = 10;
 
 /// A request of an open loop that starts this much after its time is late; well above what a
 /// timer and a busy machine are late by themselves.

@@ -1,0 +1,3 @@
+//! Runs a kube-burner configuration as kube-burner does.
+
+pub mod config;
