@@ -1,0 +1,129 @@
+//! One connection: HTTP/1.1 or HTTP/2 over whatever carries it.
+
+use std::{convert::Infallible, future::Future, sync::Arc, time::Duration};
+
+use hyper::{Request, body::Incoming, rt::Executor, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::watch,
+};
+
+use super::{
+    clock::Clock,
+    deadline::{Guarded, guarded},
+    stall::StallGuard,
+};
+use crate::{app::App, pipeline};
+
+/// The protocol spoken on a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// Who is at the other end.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    /// Whether the connection is TLS.
+    pub(crate) secure: bool,
+    /// The client's certificate, DER, verified against the server's CA.
+    pub(crate) certificate: Option<Vec<u8>>,
+}
+
+/// What the pipeline knows of the connection that a request came on.
+pub(crate) struct Connection {
+    pub(crate) peer: Peer,
+}
+
+pub(crate) async fn serve<IO>(
+    app: Arc<App>,
+    io: IO,
+    protocol: Protocol,
+    peer: Peer,
+    mut shutdown: watch::Receiver<bool>,
+) where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let clock = app.clock;
+    let config = &app.config;
+    let io = TokioIo::new(StallGuard::new(io, config.request_timeout));
+    let connection = Arc::new(Connection { peer });
+    let service = {
+        let app = Arc::clone(&app);
+        service_fn(move |request: Request<Incoming>| {
+            let app = Arc::clone(&app);
+            let connection = Arc::clone(&connection);
+            async move { Ok::<_, Infallible>(pipeline::handle(app, connection, request).await) }
+        })
+    };
+    match protocol {
+        Protocol::Http1 => {
+            let mut builder = hyper::server::conn::http1::Builder::new();
+            builder
+                .timer(TokioTimer::new())
+                .header_read_timeout(config.read_header_timeout)
+                .auto_date_header(true);
+            let mut serving = Box::pin(guarded(builder.serve_connection(io, service), clock));
+            tokio::select! {
+                _ = &mut serving => return,
+                _ = shutdown.wait_for(|down| *down) => {}
+            }
+            serving.as_mut().get_mut().inner().graceful_shutdown();
+            let _ = serving.await;
+        }
+        Protocol::Http2 => {
+            let mut builder = hyper::server::conn::http2::Builder::new(StreamExecutor { clock });
+            builder
+                .timer(TokioTimer::new())
+                .max_concurrent_streams(config.http2_max_streams)
+                .initial_stream_window_size(STREAM_WINDOW)
+                .initial_connection_window_size(
+                    STREAM_WINDOW.saturating_mul(config.http2_max_streams).min(WINDOW_MAX),
+                )
+                .max_frame_size(MAX_FRAME)
+                .max_send_buf_size(SEND_BUFFER)
+                .max_header_list_size(MAX_HEADER_BYTES)
+                .keep_alive_interval(Some(Duration::from_secs(30)))
+                .keep_alive_timeout(Duration::from_secs(15));
+            let mut serving = Box::pin(builder.serve_connection(io, service));
+            tokio::select! {
+                _ = &mut serving => return,
+                _ = shutdown.wait_for(|down| *down) => {}
+            }
+            serving.as_mut().graceful_shutdown();
+            let _ = serving.await;
+        }
+    }
+}
+
+/// Spawns HTTP/2 streams so that each can be cut at its deadline.
+#[derive(Clone, Copy)]
+struct StreamExecutor {
+    clock: Clock,
+}
+
+impl<F> Executor<F> for StreamExecutor
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        let stream: Guarded<F> = guarded(stream, self.clock);
+        tokio::spawn(stream);
+    }
+}
+
+/// Per-stream upload buffer and largest frame. Source: `secure_serving.go`, 256 KiB both.
+const STREAM_WINDOW: u32 = 256 << 10;
+const MAX_FRAME: u32 = 256 << 10;
+
+/// HTTP/2's largest window.
+const WINDOW_MAX: u32 = (1 << 31) - 1;
+
+/// Bytes of one response that may wait in a stream while the client does not read.
+const SEND_BUFFER: usize = 256 << 10;
+
+/// Source: Go's `http.DefaultMaxHeaderBytes`, 1 MiB.
+const MAX_HEADER_BYTES: u32 = 1 << 20;

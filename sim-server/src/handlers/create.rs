@@ -1,0 +1,36 @@
+//! POST of a new object.
+
+use sim_api::{encode, list_options::CreateOptions, meta, resources::Resource, status::Status};
+use sim_store::StoreError;
+
+use super::write;
+use crate::pipeline::{reply::Reply, request::Call};
+
+pub(crate) async fn run(call: &mut Call, resource: &Resource) -> Result<Reply, Status> {
+    let options = CreateOptions::parse(&call.query)?;
+    let body = write::body(call, resource).await?;
+    let namespace = call.info.namespace.clone();
+    let generated = meta::generate_name(&body).is_some();
+    let shelf = call.app.shelf(resource);
+    for attempt in 1.. {
+        let context = call.write_context();
+        let value = meta::prepare_create(resource, &namespace, body.clone(), &context)?;
+        let name = meta::name(&value).to_owned();
+        write::check_namespace(call, resource, &name)?;
+        if options.dry_run {
+            let key = resource.key(&namespace, &name);
+            if shelf.collection.get(&key).is_some() {
+                return Err(Status::already_exists(&resource.group, &resource.plural, &name));
+            }
+            return Ok(write::dry_run(call, 201, &value));
+        }
+        let draft = encode::draft(resource, &value)?;
+        match shelf.create(&call.app.store, draft, call.app.clock.now()) {
+            Ok(object) => return write::reply(call, resource, 201, &object),
+            // Source: RetryGenerateName, up to 8 tries.
+            Err(StoreError::AlreadyExists { .. }) if generated && attempt < 8 => {}
+            Err(error) => return Err(write::status(resource, &name, &error)),
+        }
+    }
+    Err(Status::internal("no name was generated"))
+}

@@ -1,0 +1,13 @@
+//! One module per verb, and one for the paths outside the API.
+
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod get;
+pub(crate) mod list;
+pub(crate) mod patch;
+pub(crate) mod paths;
+mod sim;
+pub(crate) mod subresource;
+pub(crate) mod update;
+pub(crate) mod watch;
+mod write;

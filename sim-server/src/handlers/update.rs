@@ -1,0 +1,47 @@
+//! PUT: replace an object.
+
+use sim_api::{encode, list_options::UpdateOptions, meta, resources::Resource, status::Status};
+
+use super::write::{self, Stored};
+use crate::pipeline::{reply::Reply, request::Call};
+
+pub(crate) async fn run(call: &mut Call, resource: &Resource) -> Result<Reply, Status> {
+    let options = UpdateOptions::parse(&call.query)?;
+    let body = write::body(call, resource).await?;
+    apply(call, resource, options.dry_run, &mut |_| Ok(body.clone()))
+}
+
+/// Changes an object: `change` makes the new version from the old one, and is called again when
+/// somebody else was faster.
+pub(super) fn apply(
+    call: &Call,
+    resource: &Resource,
+    dry_run: bool,
+    change: &mut dyn FnMut(&serde_json::Value) -> Result<serde_json::Value, Status>,
+) -> Result<Reply, Status> {
+    let shelf = call.app.shelf(resource);
+    for _ in 0..write::TRIES {
+        let before = write::current(call, &shelf, resource)?;
+        let old = encode::decode(resource, &before)?;
+        let new = change(&old)?;
+        let expected = meta::expected_revision(&new)?;
+        if expected.is_some_and(|expected| expected != before.revision()) {
+            return Err(Status::modified(&resource.group, &resource.plural, before.name()));
+        }
+        let context = call.write_context();
+        let value = meta::prepare_update(resource, &call.info, &old, new, &context)?;
+        if dry_run {
+            return Ok(write::dry_run(call, 200, &value));
+        }
+        match write::replace(call, &shelf, resource, &before, &value)? {
+            Stored::Kept(object) | Stored::Removed(object) => {
+                return write::reply(call, resource, 200, &object);
+            }
+            Stored::Conflict if expected.is_some() => {
+                return Err(Status::modified(&resource.group, &resource.plural, before.name()));
+            }
+            Stored::Conflict => {}
+        }
+    }
+    Err(Status::modified(&resource.group, &resource.plural, &call.info.name))
+}

@@ -1,0 +1,287 @@
+//! WATCH: the initial state where it is asked for, then every change.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use sim_api::{
+    encode::{self, WatchEventType},
+    list_options::{ListOptions, Selection, WatchStart},
+    media_type::{self, Form},
+    resources::Resource,
+    status::Status,
+};
+use sim_store::{Event, EventKind, ListCursor, Object};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
+
+use crate::{
+    app::App,
+    encode::{
+        body::{AsyncSource, Body},
+        segments::Segments,
+    },
+    pipeline::{
+        reply::{JSON, Reply},
+        request::Call,
+    },
+    shelf::Shelf,
+};
+
+pub(crate) async fn run(call: &Call, resource: &Arc<Resource>) -> Result<Reply, Status> {
+    media_type::negotiate(call.accept(), &[Form::Json])?;
+    let app = &call.app;
+    let options = ListOptions::parse_watch(&call.query, resource, &app.config.gates)?;
+    let shelf = app.shelf(resource);
+    let bell = shelf.subscribe();
+    let mut watch = Watch {
+        app: Arc::clone(app),
+        resource: Arc::clone(resource),
+        selection: options.selection(&call.info),
+        prefix: resource.key_prefix(&call.info.namespace),
+        cursor: 0,
+        initial: None,
+        bookmark_at: None,
+        events: Vec::new(),
+        bookmarks: options.allow_watch_bookmarks,
+        next_bookmark: Instant::now() + BOOKMARK_INTERVAL,
+        deadline: Instant::now() + length(call, &options),
+        ended: false,
+        kind_labels: [
+            resource.group.to_string(),
+            resource.kind.to_string(),
+            resource.version.to_string(),
+        ],
+        shelf,
+        bell,
+    };
+    match options.watch_start() {
+        WatchStart::Now => watch.cursor = app.store.revision(),
+        WatchStart::State { at_least, bookmark } => {
+            if at_least > app.store.revision() {
+                super::list::wait_for(call, at_least).await?;
+            }
+            let (snapshot, revision) = app.store.snapshot(&watch.shelf.collection);
+            watch.cursor = revision;
+            watch.initial = Some(snapshot.cursor(&watch.prefix));
+            watch.bookmark_at = bookmark.then_some(revision);
+        }
+        WatchStart::After(revision) => watch.cursor = revision,
+    }
+    Ok(Reply::new(200, JSON, Body::stream(WatchBody::Idle(Box::new(watch)))))
+}
+
+/// Bookmarks come about once a minute. Source: `bookmarkFrequency` of `cacher.go`.
+const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Events taken from the log, or objects from the snapshot, at a time.
+const BATCH: usize = 128;
+
+/// How long the watch lives: timeoutSeconds, or between the minimum and twice that.
+fn length(call: &Call, options: &ListOptions) -> Duration {
+    match options.timeout_seconds {
+        Some(seconds) => Duration::from_secs(seconds),
+        None => {
+            let min = call.app.config.min_request_timeout;
+            min + min.mul_f64(call.app.random_unit())
+        }
+    }
+}
+
+/// One open watch: a position in the log, not a queue of its own.
+struct Watch {
+    app: Arc<App>,
+    resource: Arc<Resource>,
+    shelf: Arc<Shelf>,
+    selection: Selection,
+    prefix: String,
+    /// Everything up to this resourceVersion has been sent or did not match.
+    cursor: u64,
+    /// The rest of the initial state.
+    initial: Option<ListCursor>,
+    /// The bookmark that ends the initial state.
+    bookmark_at: Option<u64>,
+    events: Vec<Arc<Event>>,
+    bell: watch::Receiver<u64>,
+    bookmarks: bool,
+    next_bookmark: Instant,
+    deadline: Instant,
+    ended: bool,
+    kind_labels: [String; 3],
+}
+
+impl Watch {
+    /// The next events; `None` when the watch is over.
+    async fn next(&mut self) -> Option<Segments> {
+        if self.ended {
+            return None;
+        }
+        if let Some(piece) = self.initial_state() {
+            return Some(piece);
+        }
+        loop {
+            // Marks the bell as heard before looking, so that no ring is missed in between.
+            self.bell.borrow_and_update();
+            if self.app.stopping.load(Ordering::Relaxed) || Instant::now() >= self.deadline {
+                return None;
+            }
+            if let Some(piece) = self.changes() {
+                return Some(piece);
+            }
+            if self.bookmarks && Instant::now() >= self.next_bookmark {
+                self.next_bookmark = Instant::now() + BOOKMARK_INTERVAL;
+                let bookmark = encode::bookmark(&self.resource, self.cursor, false);
+                return Some(Bytes::from(bookmark).into());
+            }
+            let wake =
+                if self.bookmarks { self.next_bookmark.min(self.deadline) } else { self.deadline };
+            // The far end of the bell is the shelf itself, so it does not close.
+            let _ = timeout_at(wake, self.bell.changed()).await;
+        }
+    }
+
+    fn initial_state(&mut self) -> Option<Segments> {
+        while let Some(cursor) = &mut self.initial {
+            let mut objects = Vec::with_capacity(BATCH);
+            cursor.next_batch(BATCH, &mut objects);
+            let at_end = objects.is_empty();
+            let mut piece = Segments::with_capacity(objects.len() * 3 + 1);
+            for object in objects.iter().filter(|object| self.selection.matches(object)) {
+                self.push_object(&mut piece, WatchEventType::Added, object);
+            }
+            if at_end {
+                self.initial = None;
+                if let Some(revision) = self.bookmark_at.take() {
+                    piece.push(encode::bookmark(&self.resource, revision, true).into());
+                }
+            }
+            if !piece.is_empty() {
+                return Some(piece);
+            }
+        }
+        None
+    }
+
+    /// The changes since the cursor that concern this watch.
+    fn changes(&mut self) -> Option<Segments> {
+        let mut events = std::mem::take(&mut self.events);
+        let mut piece = Segments::default();
+        while piece.is_empty() {
+            events.clear();
+            let log = &self.shelf.collection;
+            if log.events_after(self.cursor, BATCH, &mut events).is_err() {
+                let window = log.window();
+                let status = Status::watch_expired(self.cursor, window.oldest);
+                self.ended = true;
+                let frame = encode::watch_frame(WatchEventType::Error, &status.to_value());
+                piece.push(frame.into());
+                break;
+            }
+            let Some(last) = events.last() else { break };
+            self.cursor = last.revision();
+            for event in &events {
+                self.push_event(&mut piece, event);
+            }
+        }
+        events.clear();
+        self.events = events;
+        (!piece.is_empty()).then_some(piece)
+    }
+
+    /// What this watch sees of a change: an object may come into or go out of its selection.
+    fn push_event(&self, piece: &mut Segments, event: &Event) {
+        let sees = |object: &Object| {
+            object.key().starts_with(&*self.prefix) && self.selection.matches(object)
+        };
+        let before = event.previous.as_deref().is_some_and(sees);
+        let now = event.kind != EventKind::Deleted && sees(&event.object);
+        let kind = match (before, now) {
+            (false, false) => return,
+            (false, true) => WatchEventType::Added,
+            (true, true) => WatchEventType::Modified,
+            (true, false) => WatchEventType::Deleted,
+        };
+        if kind == WatchEventType::Deleted && event.kind != EventKind::Deleted {
+            // It left the selection: the version that was selected, at the change's version.
+            if let Some(previous) = &event.previous {
+                let gone = previous.at_revision(event.revision());
+                self.push_object(piece, kind, &gone);
+            }
+            return;
+        }
+        if !self.resource.is_storage_version() {
+            self.push_object(piece, kind, &event.object);
+            return;
+        }
+        let frame = event.frame(kind as u8, || self.frame(kind, &event.object));
+        self.count(frame.len());
+        piece.push(frame);
+    }
+
+    fn push_object(&self, piece: &mut Segments, kind: WatchEventType, object: &Object) {
+        let frame = self.frame(kind, object);
+        self.count(frame.len());
+        piece.push(frame);
+    }
+
+    fn frame(&self, kind: WatchEventType, object: &Object) -> Bytes {
+        if !self.resource.is_storage_version() {
+            let value = encode::decode(&self.resource, object).unwrap_or_default();
+            return encode::watch_frame(kind, &value).into();
+        }
+        let mut frame = encode::watch_frame_prefix(kind, &self.resource);
+        let members = object.members();
+        frame.reserve_exact(members.len() + encode::WATCH_FRAME_SUFFIX.len());
+        frame.extend_from_slice(&members);
+        frame.extend_from_slice(encode::WATCH_FRAME_SUFFIX);
+        frame.into()
+    }
+
+    fn count(&self, bytes: usize) {
+        let metrics = &self.app.metrics;
+        metrics.watch_events.with_label_values(&self.kind_labels).inc();
+        #[expect(clippy::cast_precision_loss, reason = "a histogram of sizes")]
+        metrics.watch_events_sizes.with_label_values(&self.kind_labels).observe(bytes as f64);
+    }
+}
+
+type Step = Pin<Box<dyn Future<Output = (Box<Watch>, Option<Segments>)> + Send>>;
+
+/// A watch as a body: idle between two pieces, or on its way to the next.
+enum WatchBody {
+    Idle(Box<Watch>),
+    Busy(Step),
+    Done,
+}
+
+impl AsyncSource for WatchBody {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Segments>> {
+        if let Self::Idle(_) = self
+            && let Self::Idle(mut watch) = std::mem::replace(self, Self::Done)
+        {
+            *self = Self::Busy(Box::pin(async move {
+                let piece = watch.next().await;
+                (watch, piece)
+            }));
+        }
+        let Self::Busy(step) = self else { return Poll::Ready(None) };
+        match step.as_mut().poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready((watch, Some(piece))) => {
+                *self = Self::Idle(watch);
+                Poll::Ready(Some(piece))
+            }
+            Poll::Ready((_, None)) => {
+                *self = Self::Done;
+                Poll::Ready(None)
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! One request, on its way through the pipeline.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, header, request::Parts};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use sim_api::{
+    media_type::pretty, meta::WriteContext, query::Query, request_info::RequestInfo, status::Status,
+};
+use sim_time::SimTime;
+
+use super::admit::Seat;
+use crate::{app::App, edge::connection::Connection};
+
+/// Name of the user who sent no credentials.
+pub(crate) const ANONYMOUS: &str = "system:anonymous";
+
+/// Who sends a request.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct User {
+    pub(crate) name: String,
+    pub(crate) uid: String,
+    pub(crate) groups: Vec<String>,
+    pub(crate) extra: Vec<(String, Vec<String>)>,
+}
+
+/// A request and what the steps found out about it.
+pub(crate) struct Call {
+    pub(crate) app: Arc<App>,
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) parts: Parts,
+    pub(crate) info: RequestInfo,
+    pub(crate) query: Query,
+    pub(crate) received: SimTime,
+    /// Long-running requests have none.
+    pub(crate) deadline: Option<SimTime>,
+    pub(crate) user: Option<User>,
+    pub(crate) seat: Option<Seat>,
+    pub(crate) audit_id: String,
+    /// Whether JSON answers are indented: asked for, or a browser, curl or Wget.
+    pub(crate) pretty: bool,
+    body: Option<Incoming>,
+}
+
+impl Call {
+    pub(crate) fn new(
+        app: Arc<App>,
+        connection: Arc<Connection>,
+        parts: Parts,
+        body: Incoming,
+        info: RequestInfo,
+        query: Query,
+        received: SimTime,
+    ) -> Self {
+        let audit_id = match text(&parts.headers, "audit-id") {
+            "" => app.uuid().to_string(),
+            given => given.to_owned(),
+        };
+        let pretty = pretty(query.get("pretty"), text(&parts.headers, "user-agent"));
+        Self {
+            app,
+            connection,
+            parts,
+            info,
+            query,
+            received,
+            deadline: None,
+            user: None,
+            seat: None,
+            audit_id,
+            pretty,
+            body: Some(body),
+        }
+    }
+
+    /// A header's first value as text; empty when absent or not text.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        text(&self.parts.headers, name)
+    }
+
+    /// All values of Accept as one.
+    pub(crate) fn accept(&self) -> &str {
+        self.header(header::ACCEPT.as_str())
+    }
+
+    /// The client's program, as the default field manager has it: up to the first `/`.
+    pub(crate) fn manager(&self) -> &str {
+        self.header("user-agent").split('/').next().unwrap_or_default()
+    }
+
+    /// The request's body, whole.
+    ///
+    /// # Errors
+    ///
+    /// 413 beyond 3 MiB (Source: `MaxRequestBodyBytes`), 400 when it does not arrive.
+    pub(crate) async fn read_body(&mut self) -> Result<Bytes, Status> {
+        let Some(mut incoming) = self.body.take() else { return Ok(Bytes::new()) };
+        let mut body = BytesMut::new();
+        while let Some(frame) = incoming.frame().await {
+            let frame = frame.map_err(|error| {
+                Status::bad_request(format!("unable to read the request body: {error}"))
+            })?;
+            let Some(data) = frame.data_ref() else { continue };
+            if body.len() + data.len() > BODY_BYTES_MAX {
+                return Err(Status::request_entity_too_large(BODY_BYTES_MAX));
+            }
+            body.extend_from_slice(data);
+        }
+        Ok(body.freeze())
+    }
+
+    /// What a write needs from outside: time and randomness.
+    pub(crate) fn write_context(&self) -> WriteContext {
+        WriteContext {
+            now: self.app.clock.wall(),
+            uid: self.app.uuid(),
+            name_suffix: self.app.name_suffix(),
+            manager: self.query.get("fieldManager").unwrap_or(self.manager()).to_owned(),
+            release: self.app.config.release,
+        }
+    }
+
+    pub(crate) fn log(&self, code: u16) {
+        if self.app.config.log_requests {
+            let user = self.user.as_ref().map_or("-", |user| &user.name);
+            let took = self.app.clock.now().saturating_since(self.received);
+            crate::run::say(&format!(
+                "{} {} {code} {:.1}ms user={user:?} agent={:?} audit-ID={}",
+                self.parts.method,
+                self.parts.uri,
+                took.as_secs_f64() * 1e3,
+                self.header("user-agent"),
+                self.audit_id,
+            ));
+        }
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// Source: `generic.Config.MaxRequestBodyBytes`, 3 MiB.
+const BODY_BYTES_MAX: usize = 3 << 20;

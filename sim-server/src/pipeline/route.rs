@@ -1,0 +1,52 @@
+//! Which handler answers.
+
+use sim_api::{resources::Resource, status::Status};
+
+use super::{reply::Reply, request::Call};
+use crate::handlers;
+
+pub(super) async fn run(call: &mut Call) -> Result<Reply, Status> {
+    if !call.info.is_resource_request {
+        return handlers::paths::run(call).await;
+    }
+    let app = std::sync::Arc::clone(&call.app);
+    let info = &call.info;
+    let Some(resource) = app.table.lookup(&info.api_group, &info.api_version, &info.resource)
+    else {
+        return handlers::paths::unknown_resource(call);
+    };
+    if !info.subresource.is_empty() {
+        return handlers::subresource::run(call, resource).await;
+    }
+    if !is_allowed(call, resource) {
+        return Err(Status::method_not_allowed());
+    }
+    match call.info.verb {
+        "get" => handlers::get::run(call, resource),
+        "list" => handlers::list::run(call, resource).await,
+        "watch" => handlers::watch::run(call, resource).await,
+        "create" => handlers::create::run(call, resource).await,
+        "update" => handlers::update::run(call, resource).await,
+        "patch" => handlers::patch::run(call, resource).await,
+        "delete" => handlers::delete::run(call, resource).await,
+        "deletecollection" => handlers::delete::collection(call, resource).await,
+        _ => Err(Status::method_not_allowed()),
+    }
+}
+
+/// Whether the resource has the verb and the path has the form that the verb needs.
+fn is_allowed(call: &Call, resource: &Resource) -> bool {
+    let info = &call.info;
+    let named = !info.name.is_empty();
+    let form = match info.verb {
+        "get" | "update" | "patch" | "delete" => named,
+        "create" | "deletecollection" => !named,
+        // A field selector on metadata.name gives these a name too.
+        "list" | "watch" => true,
+        _ => false,
+    };
+    // All namespaces at once can be read, not written.
+    let across = resource.namespaced && info.namespace.is_empty();
+    let place = !across || matches!(info.verb, "list" | "watch");
+    form && place && resource.has_verb(info.verb)
+}
