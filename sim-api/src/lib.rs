@@ -34,6 +34,7 @@ pub mod release;
 pub mod request_info;
 pub mod resources;
 pub mod status;
+pub mod yaml;
 
 pub use query::Query;
 pub use release::{FeatureGates, Gate, Release};

@@ -6,6 +6,7 @@
 //! Source: k8s.io/apiserver `pkg/registry/rest/{create,update,delete}.go`,
 //! k8s.io/apimachinery `pkg/api/validation/objectmeta.go` (release-1.33).
 
+mod adopt;
 mod create;
 mod defaults;
 mod delete;
@@ -18,6 +19,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 pub use self::{
+    adopt::adopt,
     create::prepare_create,
     delete::{DeletePlan, is_released, plan_delete},
     update::{expected_revision, prepare_update},

@@ -1,1 +1,45 @@
+use super::*;
 
+fn get(release: &str, path: &str, accept: &str) -> Option<Result<Answer>> {
+    let release = Release::parse(release).unwrap();
+    answer(&ResourceTable::for_release(release), release, path, accept)
+}
+
+const BOTH: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,\
+                    application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,\
+                    application/json";
+
+#[test]
+fn the_best_known_form_is_sent() {
+    for (release, accept, kind, api_version) in [
+        ("1.33", BOTH, "APIGroupDiscoveryList", "apidiscovery.k8s.io/v2"),
+        ("1.29", BOTH, "APIGroupDiscoveryList", "apidiscovery.k8s.io/v2beta1"),
+        ("1.33", "application/json", "APIGroupList", "v1"),
+        ("1.33", "*/*", "APIGroupList", "v1"),
+    ] {
+        let answer = get(release, "/apis", accept).unwrap().unwrap();
+        assert_eq!(answer.document["kind"], kind);
+        assert_eq!(answer.document["apiVersion"], api_version);
+        assert_eq!(answer.etag.is_some(), kind == "APIGroupDiscoveryList");
+    }
+    let beta = "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList";
+    assert_eq!(get("1.33", "/api", beta).unwrap().unwrap_err().code, 406);
+}
+
+#[test]
+fn an_etag_follows_the_document() {
+    let etag = |release, path| get(release, path, BOTH).unwrap().unwrap().etag;
+    assert_eq!(etag("1.33", "/apis"), etag("1.33", "/apis"));
+    assert_ne!(etag("1.33", "/apis"), etag("1.33", "/api"));
+    assert_ne!(etag("1.33", "/apis"), etag("1.34", "/apis"));
+}
+
+#[test]
+fn unknown_groups_are_not_discoverys_business() {
+    for path in ["/apis/nosuch", "/nosuch", "/apis/nosuch/v1", "/API"] {
+        assert!(get("1.33", path, "").is_none(), "{path}");
+    }
+    for path in ["/apis/apps/v9", "/api/v2"] {
+        assert_eq!(get("1.33", path, "").unwrap().unwrap_err().code, 404, "{path}");
+    }
+}

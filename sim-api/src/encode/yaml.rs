@@ -200,14 +200,14 @@ mod tests {
     fn yaml_is_laid_out_as_recorded() {
         let value = json!({
             "kind": "ConfigMap", "apiVersion": "v1",
-            "metadata": {"name": "y", "managedFields": [{"time": "2001-01-01T00:00:00Z", "f": {".": {}}}], "n": []},
+            "metadata": {"name": "y", "managedFields": [{"time": "2001-01-01T00:00:00Z", "f": {".": {}}}], "none": []},
             "data": {"false": "1", "text": "a\nb\n", "colon": "a: b", "plain": "configmaps \"y\" not found"},
         });
         assert_eq!(
             String::from_utf8(to_yaml(&value)).unwrap(),
             "apiVersion: v1\ndata:\n  colon: 'a: b'\n  \"false\": \"1\"\n  plain: configmaps \"y\" \
              not found\n  text: |\n    a\n    b\nkind: ConfigMap\nmetadata:\n  managedFields:\n  - \
-             f:\n      .: {}\n    time: \"2001-01-01T00:00:00Z\"\n  n: []\n  name: \"y\"\n"
+             f:\n      .: {}\n    time: \"2001-01-01T00:00:00Z\"\n  name: \"y\"\n  none: []\n"
         );
     }
 

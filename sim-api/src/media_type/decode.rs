@@ -29,6 +29,8 @@ pub fn decode_object(content_type: &str, body: &[u8], resource: &Resource) -> Re
     };
     let mut members = match value {
         Value::Object(members) => members,
+        // Go leaves a struct as it is when it reads null into it.
+        Value::Null => Map::new(),
         other => {
             let error = format!(
                 "json: cannot unmarshal {} into Go value of type struct {{ APIVersion string \

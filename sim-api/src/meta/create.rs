@@ -89,8 +89,25 @@ fn set_kind_members(
             members.insert("spec".into(), json!({"finalizers": ["kubernetes"]}));
             members.insert("status".into(), json!({"phase": "Active"}));
         }
+        // The StorageObjectInUseProtection admission plugin.
+        ("", "persistentvolumeclaims") => {
+            add_finalizer(metadata, "kubernetes.io/pvc-protection");
+            members.insert("status".into(), json!({"phase": "Pending"}));
+        }
+        ("", "persistentvolumes") => {
+            add_finalizer(metadata, "kubernetes.io/pv-protection");
+            members.insert("status".into(), json!({"phase": "Pending"}));
+        }
+        ("", "replicationcontrollers") => {
+            let labels =
+                members.get("spec").and_then(|spec| spec.pointer("/template/metadata/labels"));
+            if let Some(labels) = labels.filter(|_| !metadata.contains_key("labels")) {
+                metadata.insert("labels".into(), labels.clone());
+            }
+            members.insert("status".into(), json!({"replicas": 0}));
+        }
         // These may be created with a status: nodes by kubelets, leases have none.
-        ("", "nodes" | "persistentvolumes") | ("apiregistration.k8s.io", _) => {}
+        ("", "nodes") | ("apiregistration.k8s.io", _) => {}
         ("", "pods") => {
             members.insert("status".into(), json!({"phase": "Pending"}));
         }
@@ -98,6 +115,15 @@ fn set_kind_members(
             members.insert("status".into(), json!({}));
         }
         _ => {}
+    }
+}
+
+fn add_finalizer(metadata: &mut Map<String, Value>, name: &str) {
+    let finalizers = metadata.entry("finalizers").or_insert_with(|| json!([]));
+    if let Some(finalizers) = finalizers.as_array_mut()
+        && !finalizers.iter().any(|known| known == name)
+    {
+        finalizers.push(name.into());
     }
 }
 

@@ -11,8 +11,9 @@ pub(super) fn errors(resource: &Resource, name: &str, is_prefix: bool) -> Vec<St
     // What follows a trailing dash is made by the server.
     let masked;
     let name = match name.strip_suffix('-') {
-        Some(base) if is_prefix && base.len() > 1 => {
-            masked = format!("{base}a");
+        Some(base) if is_prefix && !base.is_empty() => {
+            let last = base.chars().next_back().map_or(0, char::len_utf8);
+            masked = format!("{}a", &base[..base.len() - last]);
             &masked
         }
         _ => name,
