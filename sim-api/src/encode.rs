@@ -20,7 +20,7 @@ use crate::{Resource, Status, convert, meta, status::Result};
 
 /// What the store keeps of an object, but for its resourceVersion.
 ///
-/// `object` must have been through [`crate::object::prepare_create`] or `prepare_update`, which
+/// `object` must have been through [`meta::prepare_create`] or [`meta::prepare_update`], which
 /// put the metadata in order; whatever resourceVersion it carries is dropped.
 pub fn draft(resource: &Resource, object: &Value) -> Result<Draft> {
     let mut stored = convert::to_storage(resource, object);
@@ -287,6 +287,25 @@ mod tests {
         assert_eq!(draft.fields.get("metadata.namespace"), Some("ns"));
         assert_eq!(draft.labels.get("b"), Some("<&>"));
         assert_eq!(draft.namespace.as_deref(), Some("ns"));
+    }
+
+    #[test]
+    fn an_event_is_stored_alike_through_both_its_versions() {
+        let core = json!({
+            "metadata": {"name": "e", "namespace": "ns"}, "reason": "r", "message": "m",
+            "involvedObject": {"kind": "Pod", "name": "p"}, "source": {"component": "kubelet"},
+        });
+        let new = json!({
+            "metadata": {"name": "e", "namespace": "ns"}, "reason": "r", "note": "m",
+            "regarding": {"kind": "Pod", "name": "p"}, "deprecatedSource": {"component": "kubelet"},
+        });
+        let core = draft(&resource("", "v1", "events"), &core).unwrap();
+        let events = resource("events.k8s.io", "v1", "events");
+        let new = draft(&events, &new).unwrap();
+        assert_eq!((&core.body, &core.fields), (&new.body, &new.fields));
+        assert_eq!(core.fields.get("source"), Some("kubelet"));
+        assert_eq!(selectable_field(&events, "regarding.kind"), Some("involvedObject.kind"));
+        assert_eq!(selectable_field(&events, "involvedObject.kind"), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The resources that a release serves.
 //!
-//! [`ResourceTable`] is built from one static table ([`table`]) whose rows say since when and
+//! [`ResourceTable`] is built from one static table (`resources/table.rs`) whose rows say since when and
 //! until when a resource is served. A [`Resource`] owns its strings, so that a
 //! CustomResourceDefinition can make one too.
 //!

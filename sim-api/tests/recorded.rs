@@ -5,6 +5,8 @@
 //! creation the metadata without managedFields. [`NOT_YET`] lists the steps that need rules
 //! which are not built yet; a step that starts to pass must leave that list.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::io::Read;
 
 use flate2::read::GzDecoder;
@@ -87,7 +89,7 @@ enum Outcome {
 
 fn run(table: &ResourceTable, step: &Value) -> Outcome {
     let text = |key: &str| step[key].as_str().unwrap_or_default();
-    let (path, query) = text("path").split_once('?').unwrap_or((text("path"), ""));
+    let (path, query) = text("path").split_once('?').unwrap_or_else(|| (text("path"), ""));
     let info = RequestInfo::parse(text("method"), path, query);
     let query = Query::parse(query);
     let Some(resource) = table.lookup(&info.api_group, &info.api_version, &info.resource) else {

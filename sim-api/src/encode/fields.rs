@@ -27,8 +27,7 @@ pub(super) fn selectable(
             continue;
         }
         let value = match (&*resource.plural, name) {
-            // The event's source is told by its component alone.
-            ("events", "source") => scalar(at(members, "source.component")),
+            ("events", "source") => event_source(members),
             // Elsewhere than in pods an address list cannot be selected by.
             ("pods", "status.podIP") => scalar(at(members, "status.podIP")),
             ("pods", "status.podIPs") => joined_ips(members).into(),
@@ -42,6 +41,10 @@ pub(super) fn selectable(
             _ => scalar(at(members, name)),
         };
         pairs.push((name, value));
+    }
+    if resource.conversion == Conversion::EventsV1 {
+        // The stored version can be selected by it, though this one cannot.
+        pairs.push(("source", event_source(members)));
     }
     StrMap::from_pairs(pairs.iter().map(|(name, value)| (*name, &**value)))
 }
@@ -99,6 +102,14 @@ fn scalar(value: Option<&Value>) -> Cow<'_, str> {
         Some(Value::Bool(flag)) => if *flag { "true" } else { "false" }.into(),
         Some(Value::Number(number)) => number.to_string().into(),
         _ => "".into(),
+    }
+}
+
+/// An event's source is told by its component alone, or else by who reports it.
+fn event_source(members: &Map<String, Value>) -> Cow<'_, str> {
+    match scalar(at(members, "source.component")) {
+        source if source.is_empty() => scalar(members.get("reportingComponent")),
+        source => source,
     }
 }
 

@@ -34,7 +34,7 @@ pub fn prepare_update(
     request: &RequestInfo,
     old: &Value,
     new: Value,
-    context: &WriteContext,
+    _context: &WriteContext,
 ) -> Result<Value> {
     let (mut members, mut metadata) = split(new)?;
     let (old_members, old_metadata) = split(old.clone())?;
@@ -61,7 +61,6 @@ pub fn prepare_update(
         let name = str_of(&old_metadata, "name");
         return Err(Status::invalid(&resource.group, &resource.kind, name, causes));
     }
-    let _ = context;
     let object = join(resource, members, metadata);
     // The order of keys is the old one where nothing changes, so that the bytes are too.
     Ok(if object == *old { old.clone() } else { object })

@@ -21,7 +21,7 @@ pub(super) fn on_create(
     }
     match str_of(metadata, "name") {
         "" => {
-            causes.push(StatusCause::required("metadata.name", "name or generateName is required"))
+            causes.push(StatusCause::required("metadata.name", "name or generateName is required"));
         }
         name => {
             for error in names::errors(resource, name, false) {
