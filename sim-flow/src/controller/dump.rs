@@ -174,3 +174,66 @@ fn cells(names: &[&str]) -> Vec<String> {
 
 /// Go's zero time.
 const NEVER: &str = "0001-01-01T00:00:00Z";
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{ControllerConfig, Decision, Release, RequestDigest};
+
+    fn controller() -> Controller {
+        let config = ControllerConfig::new(Release::new(33).unwrap());
+        let mut controller = Controller::with_bootstrap(SimTime::ZERO, config);
+        let mut digest = RequestDigest::default();
+        digest.user.name = "admin".to_owned();
+        digest.user.groups = vec!["system:masters".to_owned()];
+        digest.request.verb = "get".to_owned();
+        digest.request.path = "/version".to_owned();
+        let now = SimTime::from_nanos(1_500_000_000);
+        let admission = controller.handle_request(now, Arc::new(digest), SimTime::MAX);
+        assert!(matches!(admission.decision, Decision::Execute(_)));
+        controller
+    }
+
+    /// Headers and padding as in the dumps recorded from kube-apiserver 1.33.
+    #[test]
+    fn dumps_have_the_real_layout() {
+        let levels = controller().dump_priority_levels();
+        let mut lines = levels.lines();
+        assert_eq!(
+            lines.next(),
+            Some(
+                "PriorityLevelName, ActiveQueues, IsIdle, IsQuiescing, WaitingRequests, \
+                 ExecutingRequests, DispatchedRequests, RejectedRequests, TimedoutRequests, \
+                 CancelledRequests"
+            )
+        );
+        assert_eq!(
+            lines.next(),
+            Some(
+                "catch-all,         0,            true,   false,       0,               0,         \
+                 \x20       0,                  0,                0,                0"
+            )
+        );
+        assert_eq!(lines.count(), 7);
+
+        let queues = controller().dump_queues();
+        assert_eq!(queues.lines().count(), 1 + 64 + 64 + 16 + 3 * 128);
+        assert!(queues.contains(
+            "system,            0,      0,               0,                 0,          \
+             0.00000000ss,  0,               0,           0.00000000ss\n"
+        ));
+
+        let requests = controller().dump_requests(true);
+        assert_eq!(
+            requests.lines().nth(1),
+            Some(
+                "exempt,            exempt,         -1,         -1,                  ,            \
+                 \x20   2026-01-01T00:00:01.5Z, 1,            0,          0s,                \
+                 2026-01-01T00:00:01.5Z, admin,    get,    /version, ,          ,       ,         \
+                 \x20 ,         "
+            )
+        );
+    }
+}

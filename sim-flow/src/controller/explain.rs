@@ -41,6 +41,11 @@ pub struct SkippedSchema<'a> {
 }
 
 impl Controller {
+    /// The schema that a request matches: classification alone, without the reasons.
+    pub fn matching_flow_schema(&self, digest: &RequestDigest) -> &ObjectRef {
+        &self.schemas[self.matching_schema(digest)].object
+    }
+
     /// Where a request would go, and why.
     pub fn classify(&self, digest: &RequestDigest) -> Classified<'_> {
         let index = self.matching_schema(digest);
