@@ -60,6 +60,8 @@ impl ControllerConfig {
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct RequestHandle {
     level: usize,
+    /// Number of the level, since a later one may take its place.
+    level_serial: u64,
     id: RequestId,
 }
 
@@ -157,6 +159,7 @@ pub struct Controller {
     conditions: Vec<(String, Condition)>,
 
     levels: Slab<Level>,
+    next_level_serial: u64,
     level_keys: BTreeMap<String, usize>,
     /// Schemas in the order of matching.
     schemas: Vec<Schema>,
@@ -197,6 +200,7 @@ impl Controller {
             priority_levels: Vec::new(),
             conditions: Vec::new(),
             levels: Slab::new(),
+            next_level_serial: 0,
             level_keys: BTreeMap::new(),
             schemas: Vec::new(),
             skipped: Vec::new(),
@@ -328,7 +332,7 @@ impl Controller {
     /// handles do nothing.
     pub fn handle_finish(&mut self, now: SimTime, request: RequestHandle) {
         self.run_due(now);
-        let Some(level) = self.levels.get_mut(request.level) else { return };
+        let Some(level) = level_of(&mut self.levels, request) else { return };
         let Some(in_progress) = level.queues.request(request.id) else { return };
         let Some(started) = in_progress.start_time else { return };
         let payload = &in_progress.payload;
@@ -407,7 +411,7 @@ impl Controller {
                 Decision::Reject(rejection)
             }
             Arrival::Accepted { id, queue, queue_length } => {
-                let handle = RequestHandle { level: level_key, id };
+                let handle = RequestHandle { level: level_key, level_serial: level.serial, id };
                 if queue.is_some() {
                     self.metrics.note_enqueued(now, flow, kind, work.max_seats(), queue_length);
                     self.settle_arrival(now, handle, wait_deadline)
@@ -447,7 +451,7 @@ impl Controller {
 
     /// Takes a waiting request out of its queue for good.
     fn eject(&mut self, now: SimTime, handle: RequestHandle) -> Option<Rejection> {
-        let level = self.levels.get_mut(handle.level)?;
+        let level = level_of(&mut self.levels, handle)?;
         let request = level.queues.request(handle.id)?;
         let (seats, arrived) = (request.work.max_seats(), request.arrival_time);
         let payload = level.queues.handle_cancel(now, handle.id)?;
@@ -517,7 +521,7 @@ impl Controller {
             match event {
                 QueueSetEvent::Dispatched { id, seats_unqueued } => {
                     let Some(request) = level.queues.request(id) else { continue };
-                    let handle = RequestHandle { level: level_key, id };
+                    let handle = RequestHandle { level: level_key, level_serial: level.serial, id };
                     let payload = &request.payload;
                     let (flow, kind) = (payload.flow, payload.digest.request.kind());
                     let waited = now.saturating_since(request.arrival_time);
@@ -552,6 +556,10 @@ impl Controller {
             self.reconfigure(now);
         }
     }
+}
+
+fn level_of(levels: &mut Slab<Level>, handle: RequestHandle) -> Option<&mut Level> {
+    levels.get_mut(handle.level).filter(|level| level.serial == handle.level_serial)
 }
 
 fn signed(seats: u64) -> i64 {

@@ -26,6 +26,8 @@ pub struct Payload {
 
 #[derive(Debug)]
 pub(super) struct Level {
+    /// Unlike its key, never used again.
+    pub(super) serial: u64,
     pub(super) object: Arc<ObjectRef>,
     pub(super) spec: PriorityLevelConfigurationSpec,
     pub(super) exempt: bool,
@@ -47,12 +49,14 @@ pub(super) struct Level {
 impl Level {
     pub(super) fn new(
         now: SimTime,
+        serial: u64,
         config: &ControllerConfig,
         object: &PriorityLevelConfiguration,
         queuing: Queuing,
     ) -> Self {
         let queues_config = QueueSetConfig { queuing, concurrency_limit: 0 };
         Self {
+            serial,
             object: Arc::new(reference(object)),
             spec: object.spec.clone(),
             exempt: object.metadata.name == EXEMPT,

@@ -9,6 +9,7 @@ use sim_time::SimTime;
 use super::{
     Controller, ObjectRef, Schema,
     level::{Level, queuing_of},
+    signed,
 };
 use crate::{
     LevelDemand, Queuing, SeatLimits, adjust,
@@ -53,7 +54,10 @@ impl Controller {
         if let Some(&key) = self.level_keys.get(name) {
             self.levels[key].update(object, queuing);
         } else {
-            let key = self.levels.insert(Level::new(now, &self.config, object, queuing));
+            let serial = self.next_level_serial;
+            self.next_level_serial += 1;
+            let level = Level::new(now, serial, &self.config, object, queuing);
+            let key = self.levels.insert(level);
             self.level_keys.insert(name.clone(), key);
         }
     }
@@ -83,7 +87,7 @@ impl Controller {
 
     /// Levels without a usable object go, at once when they are idle. The mandatory ones stay.
     fn retire_levels(&mut self, good: &BTreeSet<&str>) {
-        let levels = &mut self.levels;
+        let (levels, flows) = (&mut self.levels, &mut self.metrics.flows);
         self.level_keys.retain(|name, key| {
             let mandatory = name == EXEMPT || name == CATCH_ALL;
             if mandatory || good.contains(name.as_str()) {
@@ -93,7 +97,10 @@ impl Controller {
             level.quiescing = true;
             let idle = level.queues.is_idle();
             if idle {
-                levels.remove(*key);
+                // Requests may linger there still.
+                for request in levels.remove(*key).queues.requests() {
+                    flows[request.payload.flow].executing_seats -= signed(request.work.max_seats());
+                }
             }
             !idle
         });
