@@ -3,7 +3,10 @@
 //!
 //! Source: recorded documents of 1.33.2; k8s.io/apiserver `pkg/endpoints/discovery`.
 
+mod paths;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
+pub use paths::health_checks;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -48,7 +51,7 @@ pub fn answer(
         document.map(|document| Answer { document, content_type: JSON, etag: None })
     };
     Some(match parts[..] {
-        [""] => legacy(Some(root(table))),
+        [""] => legacy(Some(paths::index(table))),
         ["api"] => negotiate(table, release, accept, true),
         ["apis"] => negotiate(table, release, accept, false),
         ["api", version] => legacy(resource_list(table, "", version)),
@@ -254,18 +257,6 @@ fn sub_entry(resource: &Resource, sub: &Subresource) -> Value {
     Value::Object(object)
 }
 
-/// `/`: the paths that there are.
-fn root(table: &ResourceTable) -> Value {
-    let mut paths: Vec<String> = OTHER_PATHS.iter().map(|&path| path.to_owned()).collect();
-    for group in table.groups().iter().filter(|group| !group.name.is_empty()) {
-        paths.push(format!("/apis/{}", group.name));
-        let versions = group.versions.iter();
-        paths.extend(versions.map(|(version, _)| format!("/apis/{}/{version}", group.name)));
-    }
-    paths.sort_unstable();
-    json!({"paths": paths})
-}
-
 fn put(object: &mut Map<String, Value>, key: &str, value: &str) {
     if !value.is_empty() {
         object.insert(key.into(), value.into());
@@ -279,21 +270,6 @@ fn put_list(object: &mut Map<String, Value>, key: &str, value: Value) {
 }
 
 const JSON: &str = "application/json";
-
-/// Paths outside the groups that this server answers.
-const OTHER_PATHS: [&str; 11] = [
-    "/api",
-    "/api/v1",
-    "/apis",
-    "/apis/",
-    "/healthz",
-    "/livez",
-    "/metrics",
-    "/openapi/v2",
-    "/openapi/v3",
-    "/readyz",
-    "/version",
-];
 
 #[cfg(test)]
 mod tests;

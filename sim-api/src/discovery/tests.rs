@@ -1,3 +1,5 @@
+use std::io::Read;
+
 use super::*;
 
 fn get(release: &str, path: &str, accept: &str) -> Option<Result<Answer>> {
@@ -42,4 +44,16 @@ fn unknown_groups_are_not_discoverys_business() {
     for path in ["/apis/apps/v9", "/api/v2"] {
         assert_eq!(get("1.33", path, "").unwrap().unwrap_err().code, 404, "{path}");
     }
+}
+
+/// The other documents are compared in `tests/recorded.rs`.
+#[test]
+fn the_index_of_paths_equals_the_recorded_one() {
+    let packed = include_bytes!("../../../fixtures/requests/discovery__get_.json.gz");
+    let mut recorded = String::new();
+    flate2::read::GzDecoder::new(&packed[..]).read_to_string(&mut recorded).unwrap();
+    let recorded: Value = serde_json::from_str(&recorded).unwrap();
+    let answer = get("1.33", "", "application/json").unwrap().unwrap();
+    assert_eq!(answer.document, recorded["steps"][0]["response"]);
+    assert_eq!((answer.content_type, answer.etag), (JSON, None));
 }
