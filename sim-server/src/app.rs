@@ -18,12 +18,16 @@ use sim_api::{
     release::{FeatureGates, Release},
     resources::{Resource, ResourceTable},
 };
-use sim_flow::{InflightFilter, InflightLimits};
 use sim_store::{Store, StoreConfig};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::{edge::clock::Clock, metrics::Metrics, shelf::Shelf};
+use crate::{
+    edge::clock::Clock,
+    flow::{FlowControl, config::Feeding},
+    metrics::Metrics,
+    shelf::Shelf,
+};
 
 /// Settings of a server, after [`ServeArgs::into_config`](crate::ServeArgs::into_config).
 #[derive(Clone, Debug)]
@@ -50,6 +54,8 @@ pub struct Config {
     pub max_mutating_requests_inflight: u32,
     /// API Priority and Fairness instead of the max-inflight filter.
     pub enable_priority_and_fairness: bool,
+    /// How often flow control counts the objects; zero = it always knows.
+    pub object_count_poll: Duration,
     /// A request's deadline.
     pub request_timeout: Duration,
     /// Least length of a watch that names none; the most is twice this.
@@ -135,7 +141,8 @@ pub(crate) struct App {
     pub(crate) table: ResourceTable,
     pub(crate) store: Store,
     pub(crate) metrics: Metrics,
-    pub(crate) inflight: Mutex<InflightFilter>,
+    pub(crate) flow: FlowControl,
+    pub(crate) feeding: Feeding,
     /// readyz fails and long-running requests end.
     pub(crate) stopping: AtomicBool,
     shelves: DashMap<String, Arc<Shelf>>,
@@ -147,13 +154,10 @@ impl App {
     pub(crate) fn new(config: Config) -> Self {
         let clock = Clock::start();
         let table = ResourceTable::for_release(config.release);
-        let inflight = InflightFilter::new(InflightLimits {
-            read_only: config.max_requests_inflight,
-            mutating: config.max_mutating_requests_inflight,
-        });
         let app = Self {
             metrics: Metrics::new(&config),
-            inflight: Mutex::new(inflight),
+            flow: FlowControl::new(&config, clock),
+            feeding: Feeding::default(),
             stopping: AtomicBool::new(false),
             store: Store::new(StoreConfig::default()),
             shelves: DashMap::new(),

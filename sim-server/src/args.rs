@@ -49,6 +49,10 @@ pub struct ServeArgs {
     /// API Priority and Fairness; false = the max-inflight filter
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     pub enable_priority_and_fairness: bool,
+    /// How often flow control counts the objects, by which it prices LISTs: 1m as the real server
+    /// does, 0s = it always knows
+    #[arg(long, default_value = "0s", value_parser = duration)]
+    pub object_count_poll_period: Duration,
     /// A request must be done within this, e.g. 60s
     #[arg(long, default_value = "1m0s", value_parser = duration)]
     pub request_timeout: Duration,
@@ -137,6 +141,15 @@ impl ServeArgs {
                 "--secure-port and --insecure-port are both 0: there is nothing to serve on",
             ));
         }
+        let seats = self.max_requests_inflight.saturating_add(self.max_mutating_requests_inflight);
+        if self.enable_priority_and_fairness && seats == 0 {
+            // The real server's words, and it does not start either.
+            return Err(ArgsError::new(
+                "--max-requests-inflight, --max-mutating-requests-inflight: server concurrency \
+                 limit: MaxRequestsInFlight=0 and MaxMutatingRequestsInFlight=0 but they must add \
+                 up to something positive",
+            ));
+        }
         match self.authorization_mode.as_str() {
             "AlwaysAllow" => {}
             "RBAC" => {
@@ -173,6 +186,7 @@ impl ServeArgs {
             max_requests_inflight: self.max_requests_inflight,
             max_mutating_requests_inflight: self.max_mutating_requests_inflight,
             enable_priority_and_fairness: self.enable_priority_and_fairness,
+            object_count_poll: self.object_count_poll_period,
             request_timeout: self.request_timeout,
             min_request_timeout: Duration::from_secs(self.min_request_timeout),
             read_header_timeout: Duration::from_secs(32),

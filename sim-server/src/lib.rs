@@ -18,6 +18,7 @@ mod app;
 mod args;
 mod edge;
 pub mod encode;
+mod flow;
 mod handlers;
 mod jemalloc;
 mod load;

@@ -24,12 +24,9 @@ use crate::{
     ServeArgs,
     app::{App, Config},
     edge::{listen, tls},
-    load,
+    flow, load,
+    pipeline::admit,
 };
-
-/// What `--enable-priority-and-fairness=true` gets for now.
-pub(crate) const APF_NOT_BUILT: &str =
-    "API Priority and Fairness is not built yet; the max-inflight filter is used in its place";
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -117,6 +114,7 @@ pub async fn start(config: Config) -> Result<Running, ServeError> {
     let config = &app.config;
     let began = Instant::now();
     load::system_objects(&app);
+    flow::config::ensure(&app);
     let loaded = load::all(&app).map_err(ServeError::Usage)?;
     if loaded > 0 {
         let took = began.elapsed().as_secs_f64();
@@ -153,6 +151,19 @@ pub async fn start(config: Config) -> Result<Running, ServeError> {
         let serve = listen::serve(Arc::clone(&app), listener, None, down.clone(), grace);
         running.listeners.push(tokio::spawn(serve));
     }
+    if app.flow.apf().is_some() {
+        admit::count_all(&app);
+        let app = Arc::clone(&app);
+        let mut down = down.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = flow::drive(&app) => {}
+                () = flow::config::keep_up(&app) => {}
+                () = count_forever(&app) => {}
+                _ = down.wait_for(|down| *down) => {}
+            }
+        });
+    }
     tokio::spawn(compact_forever(Arc::clone(&app), down));
     running.announce().map_err(environment)?;
     Ok(running)
@@ -161,6 +172,18 @@ pub async fn start(config: Config) -> Result<Running, ServeError> {
 async fn bind(config: &Config, port: u16, flag: &str) -> anyhow::Result<TcpListener> {
     let address = SocketAddr::new(config.bind_address, port);
     TcpListener::bind(address).await.with_context(|| format!("{flag}: cannot listen on {address}"))
+}
+
+/// Counts the objects for flow control as often as `--object-count-poll-period` says.
+async fn count_forever(app: &App) {
+    let period = app.config.object_count_poll;
+    if period.is_zero() {
+        std::future::pending::<()>().await;
+    }
+    loop {
+        tokio::time::sleep(period).await;
+        admit::count_all(app);
+    }
 }
 
 async fn compact_forever(app: Arc<App>, mut down: watch::Receiver<bool>) {
@@ -192,9 +215,6 @@ impl Running {
             .filter_map(|(scheme, address)| address.map(|address| format!("{scheme}://{address}")))
             .collect();
         say(&format!("apisim {version} serving on {}", urls.join(" and ")));
-        if config.enable_priority_and_fairness {
-            say(&format!("note: {APF_NOT_BUILT}"));
-        }
         if let Some(path) = &config.ready_file {
             let ready = json!({
                 "pid": std::process::id(),

@@ -1,10 +1,13 @@
 //! All objects of one resource, and their history.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 
 use arc_swap::ArcSwap;
 
-use crate::{Event, Object, RingConfig, Snapshot, StoreError, WatchWindow, history::History};
+use crate::{Event, EventKind, Object, RingConfig, Snapshot, StoreError, WatchWindow, history::History};
 
 /// The objects of one resource (all namespaces). Made by [`Store::collection`](crate::Store::collection).
 #[derive(Debug)]
@@ -12,6 +15,8 @@ pub struct Collection {
     name: Arc<str>,
     head: ArcSwap<Snapshot>,
     history: Mutex<History>,
+    /// JSON bytes of the newest version of every object.
+    json_bytes: AtomicU64,
 }
 
 impl Collection {
@@ -20,6 +25,7 @@ impl Collection {
             name,
             head: ArcSwap::from_pointee(Snapshot::default()),
             history: Mutex::new(History::new(config, revision)),
+            json_bytes: AtomicU64::new(0),
         }
     }
 
@@ -36,6 +42,11 @@ impl Collection {
     /// The newest version of one object.
     pub fn get(&self, key: &str) -> Option<Arc<Object>> {
         self.head.load().get(key).cloned()
+    }
+
+    /// How many objects there are, and the bytes of their JSON.
+    pub fn size(&self) -> (usize, u64) {
+        (self.head.load().len(), self.json_bytes.load(Ordering::Relaxed))
     }
 
     /// The events after `revision`, oldest first, at most `max`.
@@ -77,6 +88,12 @@ impl Collection {
     pub(crate) fn publish(&self, snapshot: Snapshot, events: impl Iterator<Item = Event>) {
         let mut history = self.history();
         for event in events {
+            let json = |object: &Arc<Object>| object.json().len() as u64;
+            let gone = event.previous.as_ref().map_or(0, json);
+            let come = if event.kind == EventKind::Deleted { 0 } else { json(&event.object) };
+            // Writers hold the log's lock, so the two steps are one for them.
+            self.json_bytes.fetch_add(come, Ordering::Relaxed);
+            self.json_bytes.fetch_sub(gone, Ordering::Relaxed);
             history.append(Arc::new(event));
         }
         self.head.store(Arc::new(snapshot));

@@ -225,6 +225,8 @@ impl World {
         let (head, revision) = self.store.snapshot(&self.collection);
         assert_eq!(state_of(&head), self.last(), "an acknowledged write is in the next LIST");
         assert_eq!(revision, self.store.revision());
+        let bytes: usize = head.range("").map(|object| object.json().len()).sum();
+        assert_eq!(self.collection.size(), (head.len(), bytes as u64));
         let window = self.collection.window();
         for (at, state) in &self.states {
             // The state between two changes is the earlier one.

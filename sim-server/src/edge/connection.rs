@@ -64,6 +64,7 @@ pub(crate) async fn serve<IO>(
             builder
                 .timer(TokioTimer::new())
                 .header_read_timeout(config.read_header_timeout)
+                .title_case_headers(true)
                 .auto_date_header(true);
             let mut serving = Box::pin(guarded(builder.serve_connection(io, service), clock));
             tokio::select! {

@@ -4,7 +4,10 @@ use sim_api::{encode, list_options::CreateOptions, meta, resources::Resource, st
 use sim_store::StoreError;
 
 use super::write;
-use crate::pipeline::{reply::Reply, request::Call};
+use crate::{
+    flow::config,
+    pipeline::{reply::Reply, request::Call},
+};
 
 pub(crate) async fn run(call: &mut Call, resource: &Resource) -> Result<Reply, Status> {
     let options = CreateOptions::parse(&call.query)?;
@@ -15,6 +18,7 @@ pub(crate) async fn run(call: &mut Call, resource: &Resource) -> Result<Reply, S
     for attempt in 1.. {
         let context = call.write_context();
         let value = meta::prepare_create(resource, &namespace, body.clone(), &context)?;
+        let value = config::check(resource, value)?;
         let name = meta::name(&value).to_owned();
         write::check_namespace(call, resource, &name)?;
         if options.dry_run {
@@ -26,7 +30,10 @@ pub(crate) async fn run(call: &mut Call, resource: &Resource) -> Result<Reply, S
         }
         let draft = encode::draft(resource, &value)?;
         match shelf.create(&call.app.store, draft, call.app.clock.now()) {
-            Ok(object) => return write::reply(call, resource, 201, &object),
+            Ok(object) => {
+                write::took_effect(call, resource);
+                return write::reply(call, resource, 201, &object);
+            }
             // Source: RetryGenerateName, up to 8 tries.
             Err(StoreError::AlreadyExists { .. }) if generated && attempt < 8 => {}
             Err(error) => return Err(write::status(resource, &name, &error)),

@@ -21,7 +21,9 @@ pub(crate) async fn run(call: &mut Call, resource: &Resource) -> Result<Reply, S
     let options = options(call).await?;
     let shelf = call.app.shelf(resource);
     let key = resource.key(&call.info.namespace, &call.info.name);
-    match one(call, &shelf, resource, &key, &options)? {
+    let outcome = one(call, &shelf, resource, &key, &options)?;
+    write::took_effect(call, resource);
+    match outcome {
         Outcome::Remains(object) => write::reply(call, resource, 200, &object),
         Outcome::WouldRemain(value) => Ok(write::dry_run(call, 200, &value)),
         Outcome::Removed(object) if resource.returns_deleted_object() => {
@@ -60,6 +62,7 @@ pub(crate) async fn collection(call: &mut Call, resource: &Resource) -> Result<R
         }
         tokio::task::yield_now().await;
     }
+    write::took_effect(call, resource);
     let body = super::list::of_objects(resource, revision, page.objects);
     let body = if call.pretty { encode::indent(&body).into() } else { body };
     Ok(super::get::large_json(call, 200, body))

@@ -28,6 +28,7 @@ pub(crate) async fn run(call: &mut Call) -> Result<Reply, Status> {
         }
         "/metrics" => Ok(metrics_page(call)),
         "/healthz" | "/livez" | "/readyz" => Ok(health(call, trimmed)),
+        _ if trimmed.starts_with(FLOW_DUMPS) => Ok(flow_dump(call, &trimmed[FLOW_DUMPS.len()..])),
         "/openapi/v2" => {
             let document = openapi::v2(&call.app.table, call.app.config.release);
             Ok(Reply::value(200, &document, false))
@@ -106,7 +107,11 @@ fn metrics_page(call: &Call) -> Reply {
         app.metrics.watch_cache_capacity.with_label_values(&[&name]).set(capacity);
     }
     crate::pipeline::admit::publish(app);
-    Reply::new(200, metrics::CONTENT_TYPE, Body::full(app.metrics.text()))
+    let mut text = app.metrics.text();
+    if let Some(apf) = app.flow.apf() {
+        text.extend_from_slice(apf.exposition().as_bytes());
+    }
+    Reply::new(200, metrics::CONTENT_TYPE, Body::full(text))
 }
 
 /// The checks that a path can name. This server has no parts that could be unwell on their own.
@@ -125,8 +130,8 @@ fn health(call: &Call, path: &str) -> Reply {
             lines.push_str(&format!("[+]{check} ok\n"));
         }
     }
-    if path != "/healthz" || verbose {
-        lines.push_str(&flow_control_line(call));
+    if call.app.flow.apf().is_some() {
+        lines.push_str("[+]poststarthook/priority-and-fairness-filter ok\n");
     }
     let unknown: Vec<String> = excluded
         .iter()
@@ -152,11 +157,20 @@ fn health(call: &Call, path: &str) -> Reply {
     Reply::text(200, "ok")
 }
 
-/// Says plainly which flow control is at work.
-fn flow_control_line(call: &Call) -> String {
-    if call.app.config.enable_priority_and_fairness {
-        format!("[+]poststarthook/priority-and-fairness-filter ok: {}\n", crate::run::APF_NOT_BUILT)
-    } else {
-        String::new()
-    }
+const FLOW_DUMPS: &str = "/debug/api_priority_and_fairness/";
+
+/// The state of API Priority and Fairness, in the real layout.
+fn flow_dump(call: &Call, which: &str) -> Reply {
+    let Some(apf) = call.app.flow.apf() else { return not_found() };
+    let details = call.query.contains("includeRequestDetails");
+    let text = apf.read(|controller, _| match which {
+        "dump_priority_levels" => Some(controller.dump_priority_levels()),
+        "dump_queues" => Some(controller.dump_queues()),
+        "dump_requests" => Some(controller.dump_requests(details)),
+        _ => None,
+    });
+    text.map_or_else(not_found, |text| {
+        Reply::new(200, "text/plain; charset=utf-8", Body::full(text))
+            .with(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
+    })
 }

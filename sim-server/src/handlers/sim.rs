@@ -69,8 +69,7 @@ fn state(call: &Call) -> Value {
         "version": config.release.git_version(),
         "resourceVersion": app.store.revision(),
         "flowControl": {
-            "asked": if config.enable_priority_and_fairness { "APF" } else { "max-inflight" },
-            "used": "max-inflight",
+            "filter": if app.flow.apf().is_some() { "APF" } else { "max-inflight" },
             "maxRequestsInflight": config.max_requests_inflight,
             "maxMutatingRequestsInflight": config.max_mutating_requests_inflight,
         },

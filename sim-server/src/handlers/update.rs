@@ -3,7 +3,10 @@
 use sim_api::{encode, list_options::UpdateOptions, meta, resources::Resource, status::Status};
 
 use super::write::{self, Stored};
-use crate::pipeline::{reply::Reply, request::Call};
+use crate::{
+    flow::config,
+    pipeline::{reply::Reply, request::Call},
+};
 
 pub(crate) async fn run(call: &mut Call, resource: &Resource) -> Result<Reply, Status> {
     let options = UpdateOptions::parse(&call.query)?;
@@ -30,11 +33,13 @@ pub(super) fn apply(
         }
         let context = call.write_context();
         let value = meta::prepare_update(resource, &call.info, &old, new, &context)?;
+        let value = config::check(resource, value)?;
         if dry_run {
             return Ok(write::dry_run(call, 200, &value));
         }
         match write::replace(call, &shelf, resource, &before, &value)? {
             Stored::Kept(object) | Stored::Removed(object) => {
+                write::took_effect(call, resource);
                 return write::reply(call, resource, 200, &object);
             }
             Stored::Conflict if expected.is_some() => {

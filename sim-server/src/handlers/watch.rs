@@ -28,16 +28,18 @@ use crate::{
         body::{AsyncSource, Body},
         segments::Segments,
     },
+    flow::WatchEntry,
     pipeline::{
+        admit::{self, Seat},
         reply::{JSON, Reply},
         request::Call,
     },
     shelf::Shelf,
 };
 
-pub(crate) async fn run(call: &Call, resource: &Arc<Resource>) -> Result<Reply, Status> {
+pub(crate) async fn run(call: &mut Call, resource: &Arc<Resource>) -> Result<Reply, Status> {
     media_type::negotiate(call.accept(), &[Form::Json])?;
-    let app = &call.app;
+    let app = &Arc::clone(&call.app);
     let options = ListOptions::parse_watch(&call.query, resource, &app.config.gates)?;
     let shelf = app.shelf(resource);
     let bell = shelf.subscribe();
@@ -54,6 +56,8 @@ pub(crate) async fn run(call: &Call, resource: &Arc<Resource>) -> Result<Reply, 
         next_bookmark: Instant::now() + BOOKMARK_INTERVAL,
         deadline: Instant::now() + length(call, &options),
         ended: false,
+        seat: None,
+        _entry: admit::watch_entry(call),
         kind_labels: [
             resource.group.to_string(),
             resource.kind.to_string(),
@@ -74,6 +78,12 @@ pub(crate) async fn run(call: &Call, resource: &Arc<Resource>) -> Result<Reply, 
             watch.bookmark_at = bookmark.then_some(revision);
         }
         WatchStart::After(revision) => watch.cursor = revision,
+    }
+    if watch.initial.is_some() {
+        // Seats are held until the initial state has been sent.
+        watch.seat = call.seat.take();
+    } else {
+        call.seat = None;
     }
     Ok(Reply::new(200, JSON, Body::stream(WatchBody::Idle(Box::new(watch)))))
 }
@@ -114,6 +124,10 @@ struct Watch {
     next_bookmark: Instant,
     deadline: Instant,
     ended: bool,
+    /// Held while the initial state is sent.
+    seat: Option<Seat>,
+    /// Writes are priced by the watches that hear of them.
+    _entry: Option<WatchEntry>,
     kind_labels: [String; 3],
 }
 
@@ -158,6 +172,7 @@ impl Watch {
             }
             if at_end {
                 self.initial = None;
+                self.seat = None;
                 if let Some(revision) = self.bookmark_at.take() {
                     piece.push(encode::bookmark(&self.resource, revision, true).into());
                 }

@@ -8,6 +8,7 @@ use sim_store::{Object, StoreError};
 
 use super::get::object_reply;
 use crate::{
+    flow::config,
     pipeline::{reply::Reply, request::Call},
     shelf::Shelf,
 };
@@ -77,6 +78,13 @@ pub(super) fn replace(
         Err(StoreError::Conflict { .. }) => Ok(Stored::Conflict),
         Err(error) => Err(status(resource, before.name(), &error)),
         Ok(stored) => Ok(stored),
+    }
+}
+
+/// Lets a change of flow control's objects take effect before the client hears of it.
+pub(super) fn took_effect(call: &Call, resource: &Resource) {
+    if config::concerns(resource) {
+        config::feed(&call.app);
     }
 }
 

@@ -74,7 +74,7 @@ async fn answer(call: &mut Call) -> Result<Reply, Status> {
         return Ok(refusal);
     }
     authorize::run(call)?;
-    if let Some(rejection) = admit::run(call) {
+    if let Some(rejection) = admit::run(call).await {
         return Ok(rejection);
     }
     route::run(call).await
@@ -88,6 +88,7 @@ fn finish(call: &mut Call, reply: Reply, account: Account) -> Response<Body> {
     if let Ok(id) = HeaderValue::from_str(&call.audit_id) {
         headers.insert("audit-id", id);
     }
+    headers.extend(call.answer_headers.drain(..));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
     let code = response.status().as_u16();
     call.log(code);

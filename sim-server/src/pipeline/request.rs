@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use sim_api::{
@@ -39,6 +39,8 @@ pub(crate) struct Call {
     pub(crate) user: Option<User>,
     pub(crate) seat: Option<Seat>,
     pub(crate) audit_id: String,
+    /// Headers that the steps want on the answer, whatever it is.
+    pub(crate) answer_headers: Vec<(HeaderName, HeaderValue)>,
     /// Whether JSON answers are indented: asked for, or a browser, curl or Wget.
     pub(crate) pretty: bool,
     body: Option<Incoming>,
@@ -70,6 +72,7 @@ impl Call {
             user: None,
             seat: None,
             audit_id,
+            answer_headers: Vec::new(),
             pretty,
             body: Some(body),
         }
