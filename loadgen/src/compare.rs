@@ -130,7 +130,8 @@ async fn run_profile(
     let started = Instant::now();
     let mut server = Server::start(command)?;
     let pid = server.pid();
-    let step = progress.step(format!("{profile}: loading {}", dataset.spec()), dataset.json_bytes());
+    let step =
+        progress.step(format!("{profile}: loading {}", dataset.spec()), dataset.json_bytes());
     let ready = server
         .ready(|| {
             let loaded = sample::process_memory(pid).map_or(0, |memory| memory.rss_bytes);
@@ -181,7 +182,7 @@ async fn run_profile(
     for storm in &mut result.storms {
         storm.peak_allocated_bytes = result.samples.peak_allocated(storm.start_ms, storm.end_ms);
     }
-    server.stop().await;
+    server.stop(result.error.is_some()).await;
     Ok(result)
 }
 
@@ -205,7 +206,8 @@ impl ProfileRun {
         progress: Progress,
     ) -> Result<Measured, CompareError> {
         settle(self.pid, Some(self.idle_rss_bytes)).await;
-        let proc = |source| CompareError::File { path: format!("/proc/{}", self.pid).into(), source };
+        let proc =
+            |source| CompareError::File { path: format!("/proc/{}", self.pid).into(), source };
         sample::reset_peak(self.pid).map_err(proc)?;
         let before = sample::process_memory(self.pid).map_err(proc)?;
         let mut spec = StormSpec::new(self.target.clone(), self.path.clone());
@@ -216,7 +218,7 @@ impl ProfileRun {
         if storm.curl {
             spec.user_agent = CURL_USER_AGENT.to_owned();
         }
-        let step = progress.step(format!("{profile}: {} LISTs", storm.label()), storm.requests);
+        let step = progress.step(format!("{profile}: storm {}", storm.label()), storm.requests);
         let start_ms = self.millis();
         let outcome = storm::run(&spec, &|now| step.at(now.requests)).await?;
         let end_ms = self.millis();

@@ -109,7 +109,7 @@ fn nearest_in(runs: &[Run], profiles: &[String], shape: &ListShape) -> Vec<Optio
         profiles.iter().map(|profile| recorded_version(profile)).collect();
     let known = versions.iter().flatten();
     // Shapes by name, each with its distance and its runs by version.
-    let mut shapes: BTreeMap<String, (f64, BTreeMap<&str, Vec<&Run>>)> = BTreeMap::new();
+    let mut shapes: BTreeMap<String, (f64, ByVersion<'_>)> = BTreeMap::new();
     for run in runs {
         if let Some(distance) = distance(shape, &run.shape)
             && distance <= TOO_FAR
@@ -119,11 +119,11 @@ fn nearest_in(runs: &[Run], profiles: &[String], shape: &ListShape) -> Vec<Optio
             of_shape.entry(run.version.as_str()).or_default().push(run);
         }
     }
-    let best = |wanted: &dyn Fn(&BTreeMap<&str, Vec<&Run>>) -> bool| {
+    let best = |wanted: &dyn Fn(&ByVersion<'_>) -> bool| {
         let fitting = shapes.iter().filter(|(_, (_, of_shape))| wanted(of_shape));
-        fitting.min_by(|(_, (a, _)), (_, (b, _))| a.total_cmp(b)).map(|(name, (_, runs))| {
-            (name.as_str(), runs)
-        })
+        fitting
+            .min_by(|(_, (a, _)), (_, (b, _))| a.total_cmp(b))
+            .map(|(name, (_, runs))| (name.as_str(), runs))
     };
     let common = best(&|of_shape| known.clone().all(|version| of_shape.contains_key(version)));
     let for_version = |version: &str| {
@@ -137,7 +137,8 @@ fn nearest_in(runs: &[Run], profiles: &[String], shape: &ListShape) -> Vec<Optio
 /// Repeats of one run as one: memory repeats well and is averaged; of times the least stands,
 /// since a busy machine only ever adds to them.
 fn merge(name: &str, repeats: &[&Run], asked: &ListShape) -> Nearest {
-    let least = |value: fn(&Run) -> f64| repeats.iter().map(|run| value(run)).fold(f64::MAX, f64::min);
+    let least =
+        |value: fn(&Run) -> f64| repeats.iter().map(|run| value(run)).fold(f64::MAX, f64::min);
     let growth_mib = repeats.iter().map(|run| run.growth_mib).sum::<f64>() / repeats.len() as f64;
     let first = repeats[0];
     let shape = &first.shape;
@@ -262,6 +263,9 @@ fn fields(line: &str) -> Vec<String> {
     all.push(field);
     all
 }
+
+/// Repeats of one run, by version.
+type ByVersion<'a> = BTreeMap<&'a str, Vec<&'a Run>>;
 
 /// Profile and the recorded version that stands for it.
 const FAMILIES: [(&str, &str); 9] = [

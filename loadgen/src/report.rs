@@ -77,7 +77,9 @@ pub fn parse(json: &str) -> Result<CompareResult, CompareError> {
         serde_json::from_str(json).map_err(|error| wrong(error.to_string()))?;
     match value["schema"].as_str() {
         Some(SCHEMA) => {}
-        Some(other) => return Err(wrong(format!("schema is {other:?}, this program reads {SCHEMA:?}"))),
+        Some(other) => {
+            return Err(wrong(format!("schema is {other:?}, this program reads {SCHEMA:?}")));
+        }
         None => return Err(wrong("it has no schema".to_owned())),
     }
     serde_json::from_str(json).map_err(|error| wrong(error.to_string()))

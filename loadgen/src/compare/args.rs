@@ -165,7 +165,10 @@ mod tests {
             assert_eq!(error.exit_code(), 2);
             error.to_string()
         };
-        assert_eq!(error(&["--profiles", "1.32,1.99"]), "--profiles: \"1.99\" is not one of 1.29 … 1.37");
+        assert_eq!(
+            error(&["--profiles", "1.32,1.99"]),
+            "--profiles: \"1.99\" is not one of 1.29 … 1.37"
+        );
         assert_eq!(error(&["--profiles", "1.32,v1.32"]), "--profiles: 1.32 stands there twice");
         assert_eq!(error(&["--concurrency", "0"]), "--concurrency: 0 is not from 1 to 1000");
         assert_eq!(error(&["--requests", "0"]), "--requests: must be at least 1");

@@ -127,16 +127,16 @@ impl Server {
         }
     }
 
-    /// Closes its stdin, and kills it if that is not enough.
-    pub(super) async fn stop(mut self) {
+    /// Closes its stdin, and kills it if that is not enough. The log stays only where it is asked
+    /// for.
+    pub(super) async fn stop(mut self, keep_log: bool) {
         drop(self.child.stdin.take());
         if tokio::time::timeout(STOP_LIMIT, self.child.wait()).await.is_err() {
             // It is this process's own child, so the id cannot be another's.
             let _ = self.child.kill().await;
         }
         let _ = fs::remove_file(&self.ready_file);
-        // An empty log says nothing.
-        if fs::metadata(&self.log).is_ok_and(|log| log.len() == 0) {
+        if !keep_log {
             let _ = fs::remove_file(&self.log);
         }
     }

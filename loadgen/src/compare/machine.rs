@@ -10,7 +10,11 @@ pub(super) fn machine() -> Machine {
     let cpu = read("/proc/cpuinfo");
     let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
-    let kernel = format!("{} {}", read("/proc/sys/kernel/ostype").trim(), read("/proc/sys/kernel/osrelease").trim());
+    let kernel = format!(
+        "{} {}",
+        read("/proc/sys/kernel/ostype").trim(),
+        read("/proc/sys/kernel/osrelease").trim()
+    );
     Machine {
         cpu: cpu.map_or_else(String::new, |(_, model)| model.trim().to_owned()),
         cores,

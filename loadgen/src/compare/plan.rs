@@ -122,7 +122,13 @@ mod tests {
         assert_eq!(
             labels,
             [
-                "1 fast", "10 fast", "20 fast", "1 slow", "10 slow", "20 slow", "10 gzip",
+                "1 fast",
+                "10 fast",
+                "20 fast",
+                "1 slow",
+                "10 slow",
+                "20 slow",
+                "10 gzip",
                 "10 slow curl"
             ]
         );

@@ -17,7 +17,8 @@ pub fn markdown(result: &CompareResult) -> String {
     let right = |column: &usize| (2..2 + HERE.len()).contains(column);
     let rule = |column| if right(&column) { "--:".to_owned() } else { "---".to_owned() };
     push_row(&mut text, &(0..head.len()).map(rule).collect::<Vec<_>>());
-    for group in rows::groups(result) {
+    let groups = rows::groups(result);
+    for group in &groups {
         for row in &group.rows {
             let mut line = vec![group.label.clone(), row.profile.clone()];
             match &row.here {
@@ -43,6 +44,9 @@ pub fn markdown(result: &CompareResult) -> String {
         }
     }
     text.push('\n');
+    if let Some(warning) = prose::ratio_warning(&groups) {
+        text.push_str(&format!("**{warning}**\n\n"));
+    }
     for note in prose::notes(result) {
         text.push_str(&format!("- {note}\n"));
     }

@@ -2,7 +2,7 @@
 
 use super::{
     format::{mib, number, thousands},
-    rows::{Group, groups},
+    rows::{Group, groups, times},
 };
 use crate::{
     compare::result::CompareResult,
@@ -87,12 +87,13 @@ fn here_finding(group: &Group) -> Option<String> {
     let figures: Option<Vec<String>> = group
         .rows
         .iter()
-        .map(|row| Some(format!("{} {} MiB", row.profile, number(row.here.as_ref()?.above_idle_mib))))
+        .map(|row| {
+            Some(format!("{} {} MiB", row.profile, number(row.here.as_ref()?.above_idle_mib)))
+        })
         .collect();
     let ratio = group.ratios.first().and_then(|ratio| ratio.here_memory);
-    let ratio = ratio.map_or_else(String::new, |ratio| {
-        format!(", {} to 1", ratio.text().trim_end_matches('x'))
-    });
+    let ratio = ratio
+        .map_or_else(String::new, |ratio| format!(", {} to 1", ratio.text().trim_end_matches('x')));
     Some(format!(
         "{} LISTs took this simulator above its idle memory by: {}{ratio}. This is about this \
          program, not about a cluster.",
@@ -112,12 +113,35 @@ fn recorded_finding(group: &Group) -> Option<String> {
         }
     }
     let ratio = group.ratios.first().and_then(|ratio| ratio.recorded_memory);
-    let ratio =
-        ratio.map_or_else(String::new, |ratio| format!(", {} to 1", number(ratio)));
+    let ratio = ratio.map_or_else(String::new, |ratio| format!(", {} to 1", number(ratio)));
     let shape = &runs.first()?.shape;
     Some(format!(
         "In the nearest run ({shape}) the real kube-apiserver grew: {}{ratio}.",
         figures.join(", ")
+    ))
+}
+
+/// What must stand right under the table: whose the ratios are, and what the real ones were.
+pub(super) fn ratio_warning(groups: &[Group]) -> Option<String> {
+    let ratios = || groups.iter().flat_map(|group| &group.ratios);
+    let here = ratios().filter_map(|ratio| ratio.here_memory).next()?;
+    let recorded = || ratios().filter_map(|ratio| ratio.recorded_memory);
+    let (least, most) =
+        recorded().fold((f64::MAX, 0.0_f64), |(least, most), r| (least.min(r), most.max(r)));
+    let real = if least <= most {
+        format!(
+            "On the real kube-apiserver the recorded runs in this table differ by {} to {} between \
+             releases.",
+            times(least),
+            times(most),
+        )
+    } else {
+        "No real runs of one shape are near enough to give a ratio here.".to_owned()
+    };
+    Some(format!(
+        "Memory ratios measured here (such as {}) are of this simulator alone: do not expect them of \
+         a cluster. {real}",
+        here.text(),
     ))
 }
 

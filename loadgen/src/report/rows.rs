@@ -51,6 +51,7 @@ pub(super) struct Ratio {
     /// Only where both recorded runs have one shape.
     pub(super) recorded_memory: Option<f64>,
     pub(super) recorded_p50: Option<f64>,
+    pub(super) recorded_first_byte: Option<f64>,
 }
 
 /// A quotient of memory.
@@ -118,13 +119,14 @@ impl Here {
 }
 
 /// The cells under [`RECORDED`] but for the last.
-pub(super) fn recorded_cells(nearest: &Nearest) -> [String; 4] {
+pub(super) fn recorded_cells(nearest: &Nearest) -> [String; 5] {
     let or_dash = |value: Option<f64>| value.map_or_else(dash, number);
     [
         nearest.version.clone(),
         thousands(nearest.growth_mib),
         or_dash(nearest.in_flight_multiple),
         or_dash(nearest.p50_ms),
+        or_dash(nearest.ttfb_p50_ms),
     ]
 }
 
@@ -142,30 +144,37 @@ impl Ratio {
             here_first_byte: here.and_then(|(a, b)| over(a.first_byte_ms, b.first_byte_ms)),
             recorded_memory: recorded.and_then(|(a, b)| over(a.growth_mib, b.growth_mib)),
             recorded_p50: recorded.and_then(|(a, b)| over(a.p50_ms?, b.p50_ms?)),
+            recorded_first_byte: recorded.and_then(|(a, b)| over(a.ttfb_p50_ms?, b.ttfb_p50_ms?)),
         }
     }
 
     /// The cells under [`HERE`].
     pub(super) fn here_cells(&self) -> [String; 8] {
-        let times = |value: Option<f64>| value.map_or_else(String::new, self::times);
+        let or_empty = |value: Option<f64>| value.map_or_else(String::new, times);
         let memory = self.here_memory.map_or_else(String::new, Quotient::text);
         let empty = String::new;
         [
             memory,
             empty(),
-            times(self.here_p50),
+            or_empty(self.here_p50),
             empty(),
             empty(),
-            times(self.here_first_byte),
+            or_empty(self.here_first_byte),
             empty(),
             empty(),
         ]
     }
 
     /// The cells under [`RECORDED`] but for the last.
-    pub(super) fn recorded_cells(&self) -> [String; 4] {
-        let times = |value: Option<f64>| value.map_or_else(String::new, self::times);
-        [String::new(), times(self.recorded_memory), String::new(), times(self.recorded_p50)]
+    pub(super) fn recorded_cells(&self) -> [String; 5] {
+        let or_empty = |value: Option<f64>| value.map_or_else(String::new, times);
+        [
+            String::new(),
+            or_empty(self.recorded_memory),
+            String::new(),
+            or_empty(self.recorded_p50),
+            or_empty(self.recorded_first_byte),
+        ]
     }
 }
 
@@ -204,11 +213,12 @@ pub(super) const HERE: [(&str, &str); 8] = [
 ];
 
 /// Titles of the recorded columns, in two lines.
-pub(super) const RECORDED: [(&str, &str); 5] = [
+pub(super) const RECORDED: [(&str, &str); 6] = [
     ("real", "version"),
     ("MiB above", "its start"),
     ("x bytes", "in flight"),
     ("p50", "ms"),
+    ("first", "byte ms"),
     ("nearest", "run"),
 ];
 

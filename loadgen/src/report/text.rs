@@ -13,6 +13,10 @@ pub fn text(result: &CompareResult) -> String {
     let mut text = format!("\n{}\n{}\n\n", prose::title(result), prose::listed(result));
     text.push_str(&table(&groups, &runs));
     text.push('\n');
+    if let Some(warning) = prose::ratio_warning(&groups) {
+        text.push_str(&wrap(&warning));
+        text.push('\n');
+    }
     for (letter, shape) in runs.letters() {
         text.push_str(&format!("[{letter}] recorded run: {shape}\n"));
     }
@@ -80,7 +84,10 @@ fn table(groups: &[Group], runs: &Runs) -> String {
     table
 }
 
-fn titles(first: (&str, &str), line: fn((&'static str, &'static str)) -> &'static str) -> Vec<String> {
+fn titles(
+    first: (&str, &str),
+    line: fn((&'static str, &'static str)) -> &'static str,
+) -> Vec<String> {
     let mut titles = vec![first.0.to_owned(), first.1.to_owned()];
     titles.extend(HERE.map(|title| line(title).to_owned()));
     titles.extend(RECORDED.map(|title| line(title).to_owned()));
