@@ -24,6 +24,7 @@ pub mod discovery;
 pub mod duration;
 pub mod encode;
 mod go;
+pub mod health;
 pub mod list_options;
 pub mod media_type;
 pub mod meta;

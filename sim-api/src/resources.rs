@@ -136,11 +136,6 @@ impl ResourceTable {
         self.resources.iter().any(|resource| resource.group == group)
     }
 
-    /// Whether the group has this version.
-    pub fn has_group_version(&self, group: &str, version: &str) -> bool {
-        self.resources.iter().any(|resource| resource.group == group && resource.version == version)
-    }
-
     /// The groups in the order of discovery, the core group first.
     pub fn groups(&self) -> Vec<Group<'_>> {
         let mut groups: Vec<Group<'_>> = Vec::new();

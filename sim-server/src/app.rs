@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use dashmap::DashMap;
 use fixtures::dataset::Populate;
 use rand_core::{Rng, SeedableRng};
@@ -145,6 +146,8 @@ pub(crate) struct App {
     pub(crate) feeding: Feeding,
     /// readyz fails and long-running requests end.
     pub(crate) stopping: AtomicBool,
+    /// Documents that are made once, by path. Only paths that exist are in it.
+    pub(crate) documents: DashMap<String, Bytes>,
     shelves: DashMap<String, Arc<Shelf>>,
     stop_asked: Notify,
     random: Mutex<Pcg64>,
@@ -160,6 +163,7 @@ impl App {
             feeding: Feeding::default(),
             stopping: AtomicBool::new(false),
             store: Store::new(StoreConfig::default()),
+            documents: DashMap::new(),
             shelves: DashMap::new(),
             stop_asked: Notify::new(),
             random: Mutex::new(Pcg64::seed_from_u64(config.random_seed)),

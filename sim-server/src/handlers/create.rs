@@ -1,5 +1,6 @@
 //! POST of a new object.
 
+use serde_json::Value;
 use sim_api::{encode, list_options::CreateOptions, meta, resources::Resource, status::Status};
 use sim_store::StoreError;
 
@@ -12,8 +13,18 @@ use crate::{
 pub(crate) async fn run(call: &mut Call, resource: &Resource) -> Result<Reply, Status> {
     let options = CreateOptions::parse(&call.query)?;
     let body = write::body(call, resource).await?;
+    store(call, resource, &body, options.dry_run)
+}
+
+/// Stores a new object; also what PUT does to a name that is free, where the resource allows.
+pub(super) fn store(
+    call: &Call,
+    resource: &Resource,
+    body: &Value,
+    dry_run: bool,
+) -> Result<Reply, Status> {
     let namespace = call.info.namespace.clone();
-    let generated = meta::generate_name(&body).is_some();
+    let generated = meta::generate_name(body).is_some();
     let shelf = call.app.shelf(resource);
     for attempt in 1.. {
         let context = call.write_context();
@@ -21,7 +32,7 @@ pub(crate) async fn run(call: &mut Call, resource: &Resource) -> Result<Reply, S
         let value = config::check(resource, value)?;
         let name = meta::name(&value).to_owned();
         write::check_namespace(call, resource, &name)?;
-        if options.dry_run {
+        if dry_run {
             let key = resource.key(&namespace, &name);
             if shelf.collection.get(&key).is_some() {
                 return Err(Status::already_exists(&resource.group, &resource.plural, &name));
@@ -36,8 +47,20 @@ pub(crate) async fn run(call: &mut Call, resource: &Resource) -> Result<Reply, S
             }
             // Source: RetryGenerateName, up to 8 tries.
             Err(StoreError::AlreadyExists { .. }) if generated && attempt < 8 => {}
-            Err(error) => return Err(write::status(resource, &name, &error)),
+            Err(error) => return Err(taken(call, resource, &name, &error)),
         }
     }
     Err(Status::internal("no name was generated"))
+}
+
+/// Why the store refused: the name may be held by an object that is being deleted.
+fn taken(call: &Call, resource: &Resource, name: &str, error: &StoreError) -> Status {
+    let key = resource.key(&call.info.namespace, name);
+    let holder = call.app.shelf(resource).collection.get(&key);
+    let holder = holder.and_then(|object| encode::decode(resource, &object).ok());
+    let deleted = holder.is_some_and(|o| o.pointer("/metadata/deletionTimestamp").is_some());
+    if deleted {
+        return Status::already_exists_terminating(&resource.group, &resource.plural, name);
+    }
+    write::status(resource, name, error)
 }

@@ -2,10 +2,16 @@
 
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
 use http::header;
-use sim_api::{discovery, openapi, status::Status};
+use sim_api::{
+    discovery, encode, health,
+    media_type::{self, Form},
+    openapi,
+    status::Status,
+};
 
-use super::sim;
+use super::{get, sim};
 use crate::{
     encode::body::Body,
     metrics,
@@ -17,39 +23,38 @@ pub(crate) async fn run(call: &mut Call) -> Result<Reply, Status> {
     if path == "/sim" || path.starts_with("/sim/") {
         return sim::run(call).await;
     }
-    if !matches!(call.parts.method, http::Method::GET | http::Method::HEAD) {
+    let trimmed = path.trim_end_matches('/');
+    // Recorded: HEAD is for health alone.
+    let head = call.parts.method == http::Method::HEAD;
+    if call.parts.method != http::Method::GET && !(head && is_health(trimmed)) {
         return Err(Status::method_not_allowed());
     }
-    let trimmed = path.trim_end_matches('/');
     match trimmed {
         "/version" => {
             let document = call.app.config.release.version_document();
             Ok(Reply::value(200, &document, call.pretty))
         }
         "/metrics" => Ok(metrics_page(call)),
-        "/healthz" | "/livez" | "/readyz" => Ok(health(call, trimmed)),
+        _ if is_health(trimmed) => Ok(health(call, trimmed)),
         _ if trimmed.starts_with(FLOW_DUMPS) => Ok(flow_dump(call, &trimmed[FLOW_DUMPS.len()..])),
-        "/openapi/v2" => {
-            let document = openapi::v2(&call.app.table, call.app.config.release);
-            Ok(Reply::value(200, &document, false))
-        }
-        _ if trimmed == "/openapi/v3" || trimmed.starts_with("/openapi/v3/") => {
-            openapi_v3(call, trimmed)
-        }
-        _ if ["/healthz/", "/livez/", "/readyz/"].iter().any(|p| trimmed.starts_with(p)) => {
-            let (_, check) = trimmed[1..].split_once('/').unwrap_or_default();
-            if CHECKS.contains(&check) { Ok(Reply::text(200, "ok")) } else { Ok(not_found()) }
-        }
+        _ if trimmed.starts_with("/openapi/") => openapi_document(call, trimmed),
         _ => discovery_document(call, trimmed),
     }
 }
 
-/// A resource request whose resource is not there.
+/// A resource request whose resource is not there: an unknown group is a plain 404, everything
+/// below a known one a Status.
 pub(crate) fn unknown_resource(call: &Call) -> Result<Reply, Status> {
-    if call.app.table.has_group_version(&call.info.api_group, &call.info.api_version) {
+    if call.app.table.has_group(&call.info.api_group) {
         return Err(Status::not_found_path());
     }
     Ok(not_found())
+}
+
+fn is_health(path: &str) -> bool {
+    ["/healthz", "/livez", "/readyz"].iter().any(|endpoint| {
+        path.strip_prefix(endpoint).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
 }
 
 fn not_found() -> Reply {
@@ -62,38 +67,52 @@ fn discovery_document(call: &Call, path: &str) -> Result<Reply, Status> {
     else {
         return Ok(not_found());
     };
-    let answer = answer?;
+    let mut answer = answer?;
     if let Some(etag) = &answer.etag
         && call.header("if-none-match") == etag
     {
-        return Ok(Reply::new(304, "", Body::empty()).with(header::ETAG, etag));
+        let reply = Reply::new(304, "", Body::empty());
+        return Ok(reply.with(header::ETAG, etag).with(header::VARY, "Accept"));
     }
-    let mut reply = Reply::new(
-        200,
-        answer.content_type,
-        Body::full(if call.pretty {
-            sim_api::encode::pretty(&answer.document)
-        } else {
-            sim_api::encode::to_json(&answer.document)
-        }),
-    );
+    answer.set_server_address(call.header(header::HOST.as_str()));
+    let body = if call.pretty {
+        encode::pretty(&answer.document)
+    } else {
+        encode::compact(&answer.document)
+    };
+    let mut reply = Reply::new(200, answer.content_type, Body::full(body));
     if let Some(etag) = &answer.etag {
         reply = reply.with(header::ETAG, etag).with(header::VARY, "Accept");
     }
     Ok(reply)
 }
 
-fn openapi_v3(call: &Call, path: &str) -> Result<Reply, Status> {
-    let table = &call.app.table;
+/// `/openapi/…`: made once, since the large ones take tens of milliseconds.
+fn openapi_document(call: &Call, path: &str) -> Result<Reply, Status> {
+    let app = &call.app;
+    let (table, release) = (&app.table, app.config.release);
+    if path == "/openapi/v2" {
+        media_type::negotiate(call.accept(), &[Form::Json])?;
+    }
+    let cached = app.documents.get(path).map(|found| found.clone());
+    let body = match cached {
+        Some(body) => body,
+        None => {
+            let document = match path {
+                "/openapi/v2" => Some(openapi::v2(table, release)),
+                "/openapi/v3" => Some(openapi::v3_index(table)),
+                _ => openapi::v3_document(table, release, path),
+            };
+            let Some(document) = document else { return Ok(not_found()) };
+            let body = Bytes::from(encode::to_json(&document));
+            app.documents.insert(path.to_owned(), body.clone());
+            body
+        }
+    };
     if path == "/openapi/v3" {
-        let index = openapi::v3_index(table);
-        let text = sim_api::encode::to_json(&index);
-        return Ok(Reply::new(200, "text/plain; charset=utf-8", Body::full(text)));
+        return Ok(Reply::new(200, "text/plain; charset=utf-8", Body::full(body)));
     }
-    match openapi::v3_document(table, call.app.config.release, path) {
-        Some(document) => Ok(Reply::value(200, &document, false)),
-        None => Ok(not_found()),
-    }
+    Ok(get::large_json(call, 200, body))
 }
 
 fn metrics_page(call: &Call) -> Reply {
@@ -114,47 +133,20 @@ fn metrics_page(call: &Call) -> Reply {
     Reply::new(200, metrics::CONTENT_TYPE, Body::full(text))
 }
 
-/// The checks that a path can name. This server has no parts that could be unwell on their own.
-const CHECKS: [&str; 4] =
-    ["ping", "log", "etcd", "poststarthook/generic-apiserver-start-informers"];
-
+/// A whole health endpoint, or one check below it.
 fn health(call: &Call, path: &str) -> Reply {
-    let stopping = path == "/readyz" && call.app.stopping.load(Ordering::Relaxed);
-    let excluded: Vec<&str> = call.query.all("exclude").collect();
-    let verbose = call.query.contains("verbose");
-    let mut lines = String::new();
-    for check in CHECKS {
-        if excluded.contains(&check) {
-            lines.push_str(&format!("[+]{check} excluded: ok\n"));
-        } else {
-            lines.push_str(&format!("[+]{check} ok\n"));
-        }
+    let app = &call.app;
+    let fair = app.flow.apf().is_some();
+    let (endpoint, check) = path[1..].split_once('/').unwrap_or((&path[1..], ""));
+    if check.is_empty() {
+        let stopping = app.stopping.load(Ordering::Relaxed);
+        let report = health::report(endpoint, &call.query, fair, stopping);
+        return Reply::text(report.code, report.text);
     }
-    if call.app.flow.apf().is_some() {
-        lines.push_str("[+]poststarthook/priority-and-fairness-filter ok\n");
+    if !health::has_check(endpoint, check, fair) {
+        return not_found();
     }
-    let unknown: Vec<String> = excluded
-        .iter()
-        .filter(|name| !CHECKS.contains(name) && **name != "shutdown")
-        .map(|name| format!("{name:?}"))
-        .collect();
-    if !unknown.is_empty() {
-        lines.push_str(&format!(
-            "warn: some health checks cannot be excluded: no matches for {}\n",
-            unknown.join(", ")
-        ));
-    }
-    let name = &path[1..];
-    if stopping && !excluded.contains(&"shutdown") {
-        lines.push_str("[-]shutdown failed: reason withheld\n");
-        lines.push_str(&format!("{name} check failed\n"));
-        return Reply::text(500, lines);
-    }
-    if verbose {
-        lines.push_str(&format!("{name} check passed\n"));
-        return Reply::text(200, lines);
-    }
-    Reply::text(200, "ok")
+    Reply::new(200, "text/plain; charset=utf-8", Body::full("ok"))
 }
 
 const FLOW_DUMPS: &str = "/debug/api_priority_and_fairness/";

@@ -11,6 +11,11 @@ use crate::{
 pub(crate) async fn run(call: &mut Call, resource: &Resource) -> Result<Reply, Status> {
     let options = UpdateOptions::parse(&call.query)?;
     let body = write::body(call, resource).await?;
+    let key = resource.key(&call.info.namespace, &call.info.name);
+    let is_free = call.app.shelf(resource).collection.get(&key).is_none();
+    if is_free && resource.creates_on_update && call.info.subresource.is_empty() {
+        return super::create::store(call, resource, &body, options.dry_run);
+    }
     apply(call, resource, options.dry_run, &mut |_| Ok(body.clone()))
 }
 
