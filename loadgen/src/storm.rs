@@ -36,7 +36,7 @@ use crate::{
 
 use schedule::Schedule;
 pub use spec::StormSpec;
-pub(crate) use spec::check_path;
+pub(crate) use spec::{USER_AGENT, check_path};
 
 /// What a storm measured.
 #[derive(Clone, Debug)]

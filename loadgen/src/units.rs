@@ -87,7 +87,7 @@ pub fn bytes_per_s(text: &str) -> Result<u64, String> {
 /// A message without a field name.
 pub fn per_s(text: &str) -> Result<f64, String> {
     let wrong = || format!("{text:?} is not a rate such as 50/s or 3000/m");
-    let (number, per) = text.trim().split_once('/').unwrap_or((text.trim(), "s"));
+    let (number, per) = text.trim().split_once('/').unwrap_or_else(|| (text.trim(), "s"));
     let number: f64 = number.parse().map_err(|_| wrong())?;
     let seconds = match per {
         "s" => 1.0,
@@ -123,6 +123,11 @@ pub fn go_duration(time: Duration) -> String {
         (0, _) => format!("{minutes}m{seconds}"),
         _ => format!("{hours}h{minutes}m{seconds}"),
     }
+}
+
+/// To whole seconds, halves up.
+pub fn rounded(time: Duration) -> Duration {
+    Duration::from_secs(time.saturating_add(Duration::from_millis(500)).as_secs())
 }
 
 /// A byte count for people: `512 B`, `1.5 KiB`, `343 MiB`.

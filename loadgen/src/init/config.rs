@@ -117,7 +117,7 @@ pub struct Job {
     pub objects: Vec<Object>,
     /// Watchers; refused here.
     #[serde(skip_serializing)]
-    watchers: Vec<IgnoredAny>,
+    pub(super) watchers: Vec<IgnoredAny>,
     /// Default create.
     pub job_type: JobType,
     /// Requests a second; 0 or less becomes client-go's default of 5.

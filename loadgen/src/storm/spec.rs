@@ -82,7 +82,7 @@ impl StormSpec {
     }
 
     /// Whether the specification can be run.
-    pub(super) fn check(&self) -> Result<(), LoadError> {
+    pub(crate) fn check(&self) -> Result<(), LoadError> {
         let wrong = |field: &str, message: &str| Err(LoadError::usage(field, message));
         if self.concurrency == 0 {
             return wrong("concurrency", "must be at least 1");
@@ -108,7 +108,7 @@ impl StormSpec {
     }
 
     /// The headers that every request carries.
-    pub(super) fn headers(&self) -> Result<HeaderMap, LoadError> {
+    pub(crate) fn headers(&self) -> Result<HeaderMap, LoadError> {
         let mut headers = HeaderMap::new();
         let mut add = |name: HeaderName, field: &str, value: &str| {
             let value = HeaderValue::from_str(value).map_err(|_| {
