@@ -85,7 +85,7 @@ impl Release {
             }
             for (key, value) in [
                 ("gitVersion", self.git_version()),
-                ("gitCommit", "apisim"),
+                ("gitCommit", "lab"),
                 ("gitTreeState", "clean"),
                 ("buildDate", "1970-01-01T00:00:00Z"),
                 ("goVersion", "go1.24.4"),

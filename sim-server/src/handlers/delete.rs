@@ -33,7 +33,7 @@ pub(crate) async fn run(call: &mut Call, resource: &Resource) -> Result<Reply, S
             let uid = meta::uid(&encode::decode(resource, &object)?).to_owned();
             let name = object.name();
             let status = Status::deleted(&resource.group, &resource.plural, name, &uid);
-            Ok(Reply::status(&status, call.pretty))
+            Ok(Reply::status(&status, call.accept(), call.pretty))
         }
     }
 }

@@ -75,7 +75,8 @@ fn discovery_document(call: &Call, path: &str) -> Result<Reply, Status> {
         return Ok(reply.with(header::ETAG, etag).with(header::VARY, "Accept"));
     }
     answer.set_server_address(call.header(header::HOST.as_str()));
-    let body = if call.pretty {
+    // Recorded: the index is indented for everybody.
+    let body = if call.pretty || path.is_empty() {
         encode::pretty(&answer.document)
     } else {
         encode::compact(&answer.document)

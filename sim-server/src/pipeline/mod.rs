@@ -47,6 +47,10 @@ pub(crate) async fn handle(
             call.deadline = deadline;
             match deadline {
                 None => answer(&mut call).await,
+                Some(at) if at <= call.app.clock.now() => {
+                    account.terminated(504);
+                    Ok(Reply::timed_out())
+                }
                 Some(at) => {
                     let at = call.app.clock.instant(at);
                     match tokio::time::timeout_at(at, answer(&mut call)).await {
@@ -63,7 +67,7 @@ pub(crate) async fn handle(
     };
     let reply = match outcome {
         Ok(reply) => reply,
-        Err(status) => Reply::status(&status, call.pretty),
+        Err(status) => Reply::status(&status, call.accept(), call.pretty),
     };
     finish(&mut call, reply, account)
 }

@@ -3,7 +3,11 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::Value;
-use sim_api::{encode, status::Status};
+use sim_api::{
+    encode,
+    media_type::{self, Form},
+    status::Status,
+};
 
 use crate::encode::body::Body;
 
@@ -41,10 +45,18 @@ impl Reply {
         Self::json(code, if pretty { encode::pretty(value) } else { encode::to_json(value) })
     }
 
-    /// A Status, with its Retry-After.
-    pub(crate) fn status(status: &Status, pretty: bool) -> Self {
-        let body = if pretty { encode::pretty(&status.to_value()) } else { status.to_json() };
-        let reply = Self::json(status.code, body);
+    /// A Status in the form that the client accepts, with its Retry-After. Recorded: a client
+    /// that accepts nothing of what there is gets indented JSON.
+    pub(crate) fn status(status: &Status, accept: &str, pretty: bool) -> Self {
+        let forms = [Form::Json, Form::Yaml];
+        let reply = match media_type::negotiate(accept, &forms) {
+            Ok(Form::Yaml) => {
+                let yaml = encode::to_yaml(&status.to_value());
+                Self::new(status.code, Form::Yaml.media_type(), Body::full(yaml))
+            }
+            Ok(_) if !pretty => Self::json(status.code, status.to_json()),
+            _ => Self::json(status.code, encode::pretty(&status.to_value())),
+        };
         match status.retry_after_seconds() {
             Some(seconds) => reply.with(header::RETRY_AFTER, &seconds.to_string()),
             None => reply,
