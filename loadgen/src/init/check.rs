@@ -51,7 +51,7 @@ pub(super) fn waits(run: &Run, jobs: &[(Arc<PreparedJob>, Resources)]) {
     let kinds = kinds.into_iter().collect::<Vec<_>>().join(", ");
     run.log.warn(format!(
         "this server is apisim without an emulated cluster: {kinds} objects will not become \
-         ready, and this run will not wait for them"
+         ready, and this run will look for that once and not wait"
     ));
 }
 

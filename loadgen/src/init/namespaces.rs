@@ -41,6 +41,13 @@ pub(super) async fn create(
                 run.log.info(format!("namespace {name} is there already"));
                 let there = api.get(&run.namespaces, None, name).await.unwrap_or_default();
                 let leaving = objects::text(&there, "/status/phase") == "Terminating";
+                if leaving && run.server == Server::Bare {
+                    return Err(Stop::fatal(format!(
+                        "namespace {name} is terminating, and this server is apisim without an \
+                         emulated cluster: nothing finishes that (start it anew, or with \
+                         --controllers all)"
+                    )));
+                }
                 if leaving {
                     run.log.warn(format!("namespace {name} is terminating; trying again"));
                 }
@@ -69,7 +76,10 @@ pub(super) async fn clean_up(run: &Run, api: &Api, selector: &str) -> Result<(),
         }
     }
     let gone = wait_until_gone(run, api, &run.namespaces, selector, Duration::from_secs(1)).await;
-    gone.map_err(CallError::Failed)
+    if let Err(message) = gone {
+        run.note(message);
+    }
+    Ok(())
 }
 
 /// Polls until nothing with these labels is left. A cluster is waited for without end, as
@@ -104,7 +114,6 @@ pub(super) async fn wait_until_gone(
                  (start it with --controllers all)",
                 resource.name
             );
-            run.note(message.clone());
             return Err(message);
         }
         tokio::time::sleep(interval).await;
@@ -169,7 +178,13 @@ pub(super) async fn pre_load(
     let api = api.limited(5.0, 10);
     let mut labels = BTreeMap::from([("kube-burner-preload".to_owned(), "true".to_owned())]);
     labels.extend(config.namespace_labels.clone());
-    create(run, &api, PRE_LOAD_NAMESPACE, &labels, &config.namespace_annotations).await?;
+    let made = create(run, &api, PRE_LOAD_NAMESPACE, &labels, &config.namespace_annotations).await;
+    if let (Err(Stop::Fatal(message)), Server::Bare) = (&made, run.server) {
+        // It would pull nothing here anyway; the load that matters comes after.
+        run.note(format!("preLoadImages left out: {message}"));
+        return Ok(());
+    }
+    made?;
     run.log.info(format!(
         "{}: pulling images {images:?} with a DaemonSet in namespace {PRE_LOAD_NAMESPACE}",
         config.name

@@ -74,18 +74,19 @@ impl PreparedJob {
         if readiness == Readiness::None {
             return Ok(());
         }
-        if self.run.server == Server::Bare {
-            self.run.note(format!(
-                "not waiting for {kind} objects to be ready: this server is apisim without an \
-                 emulated cluster, which would make them so (start it with --controllers all)"
-            ));
-            return Ok(());
-        }
         let mut selector = vec![format!("kube-burner-runid={}", self.run.runid)];
         selector.extend(wanted.label_selector.iter().map(|(k, v)| format!("{k}={v}")));
         let selector = selector.join(",");
         let start = Instant::now();
         while !self.all_ready(resource, readiness, namespace, &selector).await {
+            if self.run.server == Server::Bare {
+                self.run.note(format!(
+                    "did not wait for {kind} objects to be ready: this server is apisim without \
+                     an emulated cluster, which would make them so (start it with --controllers \
+                     all)"
+                ));
+                return Ok(());
+            }
             if start.elapsed() >= self.config.max_wait_timeout {
                 return Err(Stop::fatal(format!(
                     "{} in namespace {namespace:?} did not become ready in {}",

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, clippy::allow_attributes, reason = "each test uses a part")]
 
+pub mod cluster;
+
 use std::{
     collections::VecDeque,
     convert::Infallible,
