@@ -77,6 +77,7 @@ mod histogram;
 mod inflight;
 mod integrator;
 mod matching;
+mod mismatch;
 mod num;
 mod query;
 mod queue_set;
@@ -109,6 +110,7 @@ pub use inflight::{
 };
 pub use integrator::{Integrator, IntegratorResults};
 pub use matching::{Distinguisher, MatchOutcome};
+pub use mismatch::{Mismatch, RulePart};
 pub use queue_set::{
     Arrival, Defects, NextSBounds, QueueDump, QueueSet, QueueSetConfig, QueueSetDump,
     QueueSetEvent, Queuing, RejectReason, Request, RequestId, RequestState, Totals,

@@ -84,7 +84,7 @@ impl PolicyRulesWithSubjects {
     }
 }
 
-fn subject_matches(subject: &Subject, digest: &RequestDigest) -> bool {
+pub(crate) fn subject_matches(subject: &Subject, digest: &RequestDigest) -> bool {
     let user = &digest.user;
     match subject.kind.as_str() {
         "User" => subject
@@ -107,39 +107,48 @@ fn subject_matches(subject: &Subject, digest: &RequestDigest) -> bool {
 }
 
 fn resource_rule_matches(rule: &ResourcePolicyRule, digest: &RequestDigest) -> bool {
+    scope_matches(rule, digest)
+        && contains(&rule.verbs, &digest.request.verb)
+        && contains(&rule.api_groups, &digest.request.api_group)
+        && resource_matches(rule, digest)
+}
+
+/// Whether a rule is for the request's namespace, or for requests without one.
+pub(crate) fn scope_matches(rule: &ResourcePolicyRule, digest: &RequestDigest) -> bool {
+    let namespace = &digest.request.namespace;
+    if namespace.is_empty() { rule.cluster_scope } else { contains(&rule.namespaces, namespace) }
+}
+
+/// Whether a rule names the request's resource and subresource.
+pub(crate) fn resource_matches(rule: &ResourcePolicyRule, digest: &RequestDigest) -> bool {
     let request = &digest.request;
-    let in_scope = if request.namespace.is_empty() {
-        rule.cluster_scope
-    } else {
-        contains(&rule.namespaces, &request.namespace)
-    };
-    in_scope
-        && contains(&rule.verbs, &request.verb)
-        && contains(&rule.api_groups, &request.api_group)
-        && (is_wildcard(&rule.resources)
-            || rule.resources.iter().any(|wanted| {
-                if request.subresource.is_empty() {
-                    *wanted == request.resource
-                } else {
-                    wanted
-                        .strip_prefix(request.resource.as_str())
-                        .and_then(|rest| rest.strip_prefix('/'))
-                        .is_some_and(|rest| rest == request.subresource)
-                }
-            }))
+    is_wildcard(&rule.resources)
+        || rule.resources.iter().any(|wanted| {
+            if request.subresource.is_empty() {
+                *wanted == request.resource
+            } else {
+                wanted
+                    .strip_prefix(request.resource.as_str())
+                    .and_then(|rest| rest.strip_prefix('/'))
+                    .is_some_and(|rest| rest == request.subresource)
+            }
+        })
 }
 
 fn non_resource_rule_matches(rule: &NonResourcePolicyRule, digest: &RequestDigest) -> bool {
+    contains(&rule.verbs, &digest.request.verb) && url_matches(rule, digest)
+}
+
+/// Whether a rule names the request's path, or one above it.
+pub(crate) fn url_matches(rule: &NonResourcePolicyRule, digest: &RequestDigest) -> bool {
     let path = digest.request.path.as_str();
-    contains(&rule.verbs, &digest.request.verb)
-        && rule.non_resource_urls.iter().any(|url| {
-            if url == WILDCARD || url == path {
-                return true;
-            }
-            let prefix = url.strip_suffix('*').unwrap_or(url);
-            path.strip_prefix(prefix)
-                .is_some_and(|rest| prefix.ends_with('/') || rest.starts_with('/'))
-        })
+    rule.non_resource_urls.iter().any(|url| {
+        if url == WILDCARD || url == path {
+            return true;
+        }
+        let prefix = url.strip_suffix('*').unwrap_or(url);
+        path.strip_prefix(prefix).is_some_and(|rest| prefix.ends_with('/') || rest.starts_with('/'))
+    })
 }
 
 /// A list names everything only when the wildcard is its sole element.
@@ -147,7 +156,7 @@ fn is_wildcard(list: &[String]) -> bool {
     matches!(list, [only] if only == WILDCARD)
 }
 
-fn contains(list: &[String], value: &str) -> bool {
+pub(crate) fn contains(list: &[String], value: &str) -> bool {
     is_wildcard(list) || list.iter().any(|element| element == value)
 }
 
