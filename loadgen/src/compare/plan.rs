@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(shortage(&storms, &dataset, 16 << 30), None);
         assert_eq!(
             shortage(&storms, &dataset, 1 << 30).unwrap(),
-            "not enough memory: pods-9kB-5000 with 20 fast LISTs in flight needs about 2.8 GiB, \
+            "not enough memory: pods-9kB-5000 with 10 slow curl LISTs in flight needs about 2.8 GiB, \
              and 1.0 GiB is available; take a smaller --dataset (such as pods-2kB-5000), a smaller \
              --concurrency, or --quick"
         );

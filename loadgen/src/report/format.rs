@@ -4,6 +4,7 @@
 pub(super) fn number(value: f64) -> String {
     match value.abs() {
         size if !size.is_finite() => "–".to_owned(),
+        size if size > 0.0 && size < 0.005 => "<0.01".to_owned(),
         size if size >= 99.95 => thousands(value),
         size if size >= 9.995 => format!("{value:.1}"),
         _ => format!("{value:.2}"),
@@ -48,8 +49,11 @@ mod tests {
 
     #[test]
     fn numbers_have_three_digits() {
-        let all = [0.0, 0.354, 3.857, 12.64, 99.96, 568.4, 3_172.0, 1_234_567.0].map(number);
-        assert_eq!(all, ["0.00", "0.35", "3.86", "12.6", "100", "568", "3,172", "1,234,567"]);
+        let all = [0.0, 0.004, 0.354, 3.857, 12.64, 99.96, 568.4, 3_172.0, 1_234_567.0].map(number);
+        assert_eq!(
+            all,
+            ["0.00", "<0.01", "0.35", "3.86", "12.6", "100", "568", "3,172", "1,234,567"]
+        );
         assert_eq!(number(f64::NAN), "–");
     }
 

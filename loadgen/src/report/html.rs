@@ -6,7 +6,7 @@ use super::{
     format::{escape, number},
     prose,
     rows::{self, Group, HERE, HERE_TITLE, RECORDED, RECORDED_TITLE, Row},
-    svg::{self, Bar},
+    svg::{self, Bar, Bars},
 };
 use crate::compare::result::CompareResult;
 
@@ -65,7 +65,7 @@ fn memory_bars(html: &mut String, groups: &[Group]) {
     let rows = || groups.iter().flat_map(|group| &group.rows);
     let top = rows().flat_map(|row| [here(row), there(row)]).flatten().fold(1.0, f64::max);
     let panel = |title: &str, figure: &dyn Fn(&Row) -> Option<f64>, recorded: bool| {
-        let bars: Vec<(String, Vec<Bar>)> = groups
+        let bars: Vec<Bars> = groups
             .iter()
             .map(|group| {
                 let bar = |(profile, row): (usize, &Row)| Bar {
@@ -78,12 +78,11 @@ fn memory_bars(html: &mut String, groups: &[Group]) {
                 };
                 let mut others = group.rows.iter().filter_map(|row| row.recorded.as_ref());
                 let other = others.find(|nearest| recorded && !nearest.same_shape);
-
-                let heading = match other {
-                    Some(nearest) => format!("{} – nearest: {}", group.label, nearest.shape),
-                    None => group.label.clone(),
-                };
-                (heading, group.rows.iter().enumerate().map(bar).collect())
+                Bars {
+                    heading: group.label.clone(),
+                    remark: other.map(|nearest| format!("nearest run: {}", nearest.shape)),
+                    bars: group.rows.iter().enumerate().map(bar).collect(),
+                }
             })
             .collect();
         svg::bars(title, &bars, top, recorded)
@@ -115,8 +114,12 @@ fn table(html: &mut String, groups: &[Group]) {
         let _ = write!(html, "<th>{first}<br>{second}</th>");
     }
     for (index, (first, second)) in RECORDED.iter().enumerate() {
-        let edge = if index == 0 { " edge text" } else { "" };
-        let _ = write!(html, "<th class=\"there{edge}\">{first}<br>{second}</th>");
+        let class = match index {
+            0 => " edge text",
+            _ if index + 1 == RECORDED.len() => " run",
+            _ => "",
+        };
+        let _ = write!(html, "<th class=\"there{class}\">{first}<br>{second}</th>");
     }
     html.push_str("</tr>\n</thead>\n");
     for group in groups {
@@ -169,7 +172,11 @@ fn table_row(html: &mut String, group: &Group, index: usize, row: &Row) {
         let edge = if index == 0 { " edge text" } else { "" };
         cell(html, &format!("there{edge}"), &format!("recorded: {first} {second}"), &text);
     }
+    let before = index.checked_sub(1).and_then(|before| group.rows[before].recorded.as_ref());
     let run = match &row.recorded {
+        Some(nearest) if before.is_some_and(|before| before.shape == nearest.shape) => {
+            "<span class=\"other\">same shape as above</span>".to_owned()
+        }
         Some(nearest) if nearest.same_shape => escape(&nearest.shape),
         Some(nearest) => {
             format!(
@@ -196,7 +203,7 @@ fn cell(html: &mut String, class: &str, title: &str, text: &str) {
 }
 
 fn explanation(html: &mut String) {
-    html.push_str("<h2>How to read this</h2>\n<div class=\"grid\">\n");
+    html.push_str("<h2>How to read this</h2>\n<div class=\"grid prose\">\n");
     for (heading, paragraph) in prose::explanation() {
         let _ = writeln!(html, "<section><h3>{heading}</h3><p>{paragraph}</p></section>");
     }
@@ -228,15 +235,15 @@ fn timelines(html: &mut String, result: &CompareResult) {
             storm.requests
         );
     }
-    html.push_str("</ul>\n<div class=\"grid\">\n");
-    let top = svg::top_mib(result);
+    html.push_str("</ul>\n<div class=\"grid wide\">\n");
+    let axis = svg::memory_axis(result);
     for (index, profile) in result.profiles.iter().enumerate() {
         let _ = writeln!(
             html,
             "<section class=\"panel\"><h3><span class=\"dot c{}\"></span>{}</h3>{}</section>",
             svg::colour(index),
             escape(&profile.profile),
-            svg::timeline(result, index, top)
+            svg::timeline(result, index, axis)
         );
     }
     html.push_str("</div>\n");

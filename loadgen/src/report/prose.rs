@@ -12,7 +12,7 @@ use crate::{
 /// What was run, in one line.
 pub(super) fn title(result: &CompareResult) -> String {
     let releases: Vec<&str> = result.profiles.iter().map(|p| p.profile.as_str()).collect();
-    format!("LIST on {}, the same storm", releases.join(" and "))
+    format!("The same LIST storms on {}", releases.join(" and "))
 }
 
 /// What was listed, in one line.
@@ -70,7 +70,7 @@ pub(super) fn findings(result: &CompareResult) -> Vec<(&'static str, String)> {
             "curl is never streamed",
             format!(
                 "Clients that call themselves curl get indented JSON, and that is buffered on every \
-                 release: {} of them took {} {} MiB above idle here. There, ten slow ones made the \
+                 release: under {}, {} took {} MiB above idle here. There, ten slow ones made the \
                  real 1.33.2 grow by {} MiB where ten others made it grow by {} MiB.",
                 group.label,
                 row.profile,
@@ -130,7 +130,7 @@ pub(super) fn ratio_warning(groups: &[Group]) -> Option<String> {
         recorded().fold((f64::MAX, 0.0_f64), |(least, most), r| (least.min(r), most.max(r)));
     let real = if least <= most {
         format!(
-            "On the real kube-apiserver the recorded runs in this table differ by {} to {} between \
+            "On the real kube-apiserver the memory of the recorded runs in this table differs by {} to {} between \
              releases.",
             times(least),
             times(most),

@@ -8,17 +8,29 @@ use std::fmt::Write as _;
 use super::format::{escape, mib, number, thousands};
 use crate::compare::result::{CompareResult, Measured, ProfileResult, Storm, Times};
 
-/// Memory of one profile's server over the whole run; `top_mib` is the same for all profiles.
-pub(super) fn timeline(result: &CompareResult, index: usize, top_mib: f64) -> String {
+/// An axis from nothing to `top`, with a line at every `step`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Axis {
+    top: f64,
+    step: f64,
+}
+
+/// Memory of one profile's server over the whole run; `axis` is the same for all profiles.
+pub(super) fn timeline(result: &CompareResult, index: usize, axis: Axis) -> String {
     let profile = &result.profiles[index];
     let samples = &profile.samples;
-    let end_ms = samples.t_ms.last().copied().unwrap_or(1).max(1);
+    // One time axis for all, so that the pictures can be laid over each other.
+    let ends = result.profiles.iter().filter_map(|profile| profile.samples.t_ms.last());
+    let end_ms = ends.copied().max().unwrap_or(1).max(1);
     let x = |ms: u64| LEFT + PLOT_WIDTH * ms as f64 / end_ms as f64;
-    let y = |mib: f64| TOP + PLOT_HEIGHT * (1.0 - mib / top_mib);
+    let y = |mib: f64| TOP + PLOT_HEIGHT * (1.0 - mib / axis.top);
     let mut svg = open(&format!("Memory of {} over time", profile.profile), HEIGHT);
+    let mut last_label = f64::MIN;
     for (number, storm) in numbered(result, profile) {
         let (from, to) = (x(storm.start_ms), x(storm.end_ms).max(x(storm.start_ms) + 1.5));
         let label = result.storm(&storm.id).map_or_else(String::new, Storm::label);
+        // The fast storms of a streaming release stand close.
+        last_label = f64::midpoint(from, to).max(last_label + NUMBER_WIDTH);
         let _ = write!(
             svg,
             "<g><title>{number}: {}</title><rect class=\"band\" x=\"{from:.1}\" y=\"{TOP}\" \
@@ -26,11 +38,11 @@ pub(super) fn timeline(result: &CompareResult, index: usize, top_mib: f64) -> St
              <text class=\"mid\" x=\"{:.1}\" y=\"{:.1}\">{number}</text></g>",
             escape(&label),
             to - from,
-            f64::midpoint(from, to),
+            last_label,
             TOP - 5.0,
         );
     }
-    y_axis(&mut svg, top_mib, "MiB");
+    y_axis(&mut svg, axis, "MiB");
     time_axis(&mut svg, end_ms, x);
     let idle = mib(profile.idle_rss_bytes);
     let _ = write!(
@@ -49,13 +61,15 @@ pub(super) fn timeline(result: &CompareResult, index: usize, top_mib: f64) -> St
     svg + "</svg>"
 }
 
-/// The highest memory of all profiles, rounded up to a tick.
-pub(super) fn top_mib(result: &CompareResult) -> f64 {
+/// Room for the highest memory of all profiles, MiB.
+pub(super) fn memory_axis(result: &CompareResult) -> Axis {
     let samples = result.profiles.iter().flat_map(|p| &p.samples.rss_kib).map(|kib| kib * 1024);
+    let allocated = result.profiles.iter().flat_map(|p| &p.samples.allocated_kib);
+    let samples = samples.chain(allocated.flatten().map(|kib| kib * 1024));
     let peaks = result.profiles.iter().flat_map(|p| &p.storms).map(|storm| storm.peak_rss_bytes);
     let highest = mib(samples.chain(peaks).max().unwrap_or(0)).max(1.0);
     let step = tick(highest);
-    (highest / step).ceil() * step
+    Axis { top: (highest / step).ceil() * step, step }
 }
 
 /// Latency of one storm: for each profile how much was answered within a time.
@@ -112,19 +126,26 @@ pub(super) struct Bar {
     pub(super) mib: Option<f64>,
 }
 
+/// Bars that belong together.
+pub(super) struct Bars {
+    pub(super) heading: String,
+    /// A line under the heading, in small type.
+    pub(super) remark: Option<String>,
+    pub(super) bars: Vec<Bar>,
+}
+
 /// Bars of memory, in groups with a heading each; `top_mib` is the longest bar.
-pub(super) fn bars(
-    title: &str,
-    groups: &[(String, Vec<Bar>)],
-    top_mib: f64,
-    hollow: bool,
-) -> String {
-    let count: usize = groups.iter().map(|(_, bars)| bars.len()).sum();
-    let height = groups.len() as f64 * GROUP_HEIGHT + count as f64 * BAR_HEIGHT + 4.0;
+pub(super) fn bars(title: &str, groups: &[Bars], top_mib: f64, hollow: bool) -> String {
+    let count: usize = groups.iter().map(|group| group.bars.len()).sum();
+    let remarks = groups.iter().filter(|group| group.remark.is_some()).count() as f64;
+    let height = groups.len() as f64 * GROUP_HEIGHT
+        + count as f64 * BAR_HEIGHT
+        + 4.0
+        + remarks * REMARK_HEIGHT;
     let mut svg = open(title, height);
     let mut y = 0.0;
     let class = if hollow { "bar hollow" } else { "bar" };
-    for (heading, bars) in groups {
+    for Bars { heading, remark, bars } in groups {
         y += GROUP_HEIGHT;
         let _ = write!(
             svg,
@@ -132,6 +153,15 @@ pub(super) fn bars(
             y - 5.0,
             escape(heading)
         );
+        if let Some(remark) = remark {
+            y += REMARK_HEIGHT;
+            let _ = write!(
+                svg,
+                "<text class=\"sub\" x=\"0\" y=\"{:.1}\">{}</text>",
+                y - 5.0,
+                escape(remark)
+            );
+        }
         for bar in bars {
             let baseline = y + BAR_HEIGHT - 5.0;
             let _ = write!(
@@ -188,8 +218,7 @@ fn open(title: &str, height: f64) -> String {
     )
 }
 
-fn y_axis(svg: &mut String, top: f64, unit: &str) {
-    let step = tick(top);
+fn y_axis(svg: &mut String, Axis { top, step }: Axis, unit: &str) {
     let mut value = 0.0;
     while value <= top + step / 2.0 {
         let last = value + step > top + step / 2.0;
@@ -291,12 +320,15 @@ const TOP: f64 = 20.0;
 const PLOT_WIDTH: f64 = WIDTH - LEFT - 12.0;
 const PLOT_HEIGHT: f64 = 180.0;
 const HEIGHT: f64 = TOP + PLOT_HEIGHT + 24.0;
+/// Two digits.
+const NUMBER_WIDTH: f64 = 11.0;
 const SMALL_PLOT_HEIGHT: f64 = 100.0;
 const SMALL_HEIGHT: f64 = TOP + SMALL_PLOT_HEIGHT + 24.0;
 const BAR_LEFT: f64 = 58.0;
 const BAR_HEIGHT: f64 = 20.0;
 const BAR_WIDTH: f64 = WIDTH - BAR_LEFT - 80.0;
 const GROUP_HEIGHT: f64 = 24.0;
+const REMARK_HEIGHT: f64 = 15.0;
 
 #[cfg(test)]
 mod tests {
