@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use serde_json::{Map, Value};
+
 /// Go's `%q`: double quotes, with escapes for what is not printable.
 pub(crate) fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
@@ -47,6 +49,32 @@ pub(crate) fn string_slice(items: &[impl AsRef<str>]) -> String {
     format!("[]string{{{}}}", quoted.join(", "))
 }
 
+/// Go's `%v` of what it makes of JSON.
+pub(crate) fn print(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => print_list(items),
+        Value::Object(members) => print_map(members),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+    }
+}
+
+/// Go's `%v` of a `[]interface{}`.
+pub(crate) fn print_list(items: &[Value]) -> String {
+    let items: Vec<String> = items.iter().map(print).collect();
+    format!("[{}]", items.join(" "))
+}
+
+/// Go's `%v` of a `map[string]interface{}`.
+pub(crate) fn print_map(members: &Map<String, Value>) -> String {
+    let mut pairs: Vec<(&String, &Value)> = members.iter().collect();
+    pairs.sort_by_key(|(key, _)| *key);
+    let pairs: Vec<String> =
+        pairs.into_iter().map(|(key, value)| format!("{key}:{}", print(value))).collect();
+    format!("map[{}]", pairs.join(" "))
+}
+
 /// `strconv.ParseInt(text, 10, 64)` with its error text.
 pub(crate) fn parse_int(text: &str) -> Result<i64, String> {
     let error = |kind| format!("strconv.ParseInt: parsing {}: {kind}", quote(text));
@@ -74,6 +102,12 @@ mod tests {
     fn text_is_quoted_as_go_does() {
         assert_eq!(quote("a\"b\\\n\u{1}é\u{2028}"), r#""a\"b\\\n\x01é\u2028""#);
         assert_eq!(string_slice(&["a", "b"]), r#"[]string{"a", "b"}"#);
+    }
+
+    #[test]
+    fn values_are_printed_as_go_does() {
+        let value = serde_json::json!({"b": [1, "x", null, {"y": true}], "a": 1.5});
+        assert_eq!(print(&value), "map[a:1.5 b:[1 x <nil> map[y:true]]]");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 mod accept;
 mod decode;
 
-pub(crate) use self::decode::{json_type, read_json};
+pub(crate) use self::decode::{json_type, read_json, read_yaml};
 pub use self::{
     accept::{Accepted, Projection, accepted, negotiate},
     decode::decode_object,

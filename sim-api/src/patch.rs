@@ -1,36 +1,47 @@
-//! Patches: JSON patch (RFC 6902) and merge patch (RFC 7386).
+//! Patches: JSON patch (RFC 6902), merge patch (RFC 7386), strategic merge patch, and what is
+//! applied with a field manager.
 //!
-//! Strategic merge patch and apply are answered 415 until they are built.
 //! Source of the texts: k8s.io/apiserver `pkg/endpoints/handlers/patch.go`, recorded 1.33.2.
+
+mod directive;
+mod strategic;
 
 use serde_json::{Map, Value};
 
 use crate::{
     Resource, Status, StatusCause, encode, go,
-    media_type::{json_type, read_json},
+    media_type::{json_type, read_json, read_yaml},
+    schema::Schema,
     status::{Reason, Result},
 };
 
 /// A patch, ready to be applied as often as it takes.
 #[derive(Clone, Debug)]
 pub enum Patch {
+    /// `application/apply-patch+yaml`, with a field manager.
+    Apply(Value),
     /// `application/json-patch+json`.
     Json(json_patch::Patch),
     /// `application/merge-patch+json`.
     Merge(Map<String, Value>),
+    /// `application/strategic-merge-patch+json`.
+    Strategic(Map<String, Value>),
 }
 
 impl Patch {
+    /// Whether a PATCH of this content type applies an object.
+    pub fn is_apply(content_type: &str) -> bool {
+        content_type.split(';').next().unwrap_or_default().trim() == APPLY
+    }
+
     /// Reads the body of a PATCH.
     pub fn parse(content_type: &str, body: &[u8], _resource: &Resource) -> Result<Self> {
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
         match media_type {
             JSON_PATCH => parse_json(body),
             MERGE_PATCH => parse_merge(body),
-            STRATEGIC | APPLY => Err(Status::media_type_not_built(
-                media_type,
-                &format!("{JSON_PATCH} or {MERGE_PATCH}"),
-            )),
+            STRATEGIC => parse_strategic(body),
+            APPLY => parse_apply(body),
             _ => Err(Status::unsupported_media_type(&[JSON_PATCH, MERGE_PATCH, STRATEGIC, APPLY])),
         }
     }
@@ -44,6 +55,13 @@ impl Patch {
                 json_patch::patch(&mut patched, patch).map_err(|_| Status::unprocessable())?;
             }
             Self::Merge(patch) => merge(&mut patched, patch),
+            Self::Strategic(patch) => return apply_strategic(resource, patched, patch),
+            Self::Apply(_) => {
+                return Err(Status::media_type_not_built(
+                    APPLY,
+                    &format!("{JSON_PATCH} or {STRATEGIC}"),
+                ));
+            }
         }
         check(resource, &patched)?;
         Ok(patched)
@@ -87,6 +105,50 @@ fn parse_merge(body: &[u8]) -> Result<Patch> {
             "json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
             json_type(&other)
         ))),
+    }
+}
+
+fn parse_strategic(body: &[u8]) -> Result<Patch> {
+    match read_json(body).map_err(Status::bad_request)? {
+        Value::Object(patch) => Ok(Patch::Strategic(patch)),
+        Value::Null => Ok(Patch::Strategic(Map::new())),
+        other => Err(Status::bad_request(format!(
+            "json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
+            json_type(&other)
+        ))),
+    }
+}
+
+fn parse_apply(body: &[u8]) -> Result<Patch> {
+    let refuse = |error: String| Status::bad_request(format!("error decoding YAML: {error}"));
+    match read_yaml(body) {
+        Ok(object @ Value::Object(_)) => Ok(Patch::Apply(object)),
+        Ok(Value::Null) => Ok(Patch::Apply(Value::Object(Map::new()))),
+        Ok(other) => Err(refuse(format!(
+            "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {} into Go \
+             value of type map[string]interface {{}}",
+            json_type(&other)
+        ))),
+        Err(error) => Err(refuse(format!("error converting YAML to JSON: yaml: {error}"))),
+    }
+}
+
+fn apply_strategic(
+    resource: &Resource,
+    mut object: Value,
+    patch: &Map<String, Value>,
+) -> Result<Value> {
+    let typed = Schema::of(resource);
+    if let Some(members) = object.as_object_mut() {
+        strategic::merge(&typed.schema, typed.root, members, patch.clone())?;
+    }
+    let refuse = |error: &str| {
+        let cause = StatusCause::invalid_text("patch", &go::print_map(patch), error);
+        Err(Status::invalid("", "", "", vec![cause]))
+    };
+    match typed.restore_error(&object) {
+        Some(error) => refuse(&error),
+        None => Ok(typed.canonical(object)),
     }
 }
 
@@ -221,9 +283,7 @@ mod tests {
             "error decoding patch: json: cannot unmarshal array into Go value of type \
              map[string]interface {}",
         );
-        for media_type in [STRATEGIC, APPLY, "application/json"] {
-            assert_eq!(run(media_type, "{}").unwrap_err().code, 415);
-        }
+        assert_eq!(run("application/json", "{}").unwrap_err().code, 415);
         assert_eq!(run(MERGE_PATCH, r#"{"kind":"Other"}"#).unwrap_err().code, 422);
     }
 

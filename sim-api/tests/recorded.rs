@@ -170,16 +170,4 @@ const NOT_YET: &[&str] = &[
     "body__immutable_fields#8",
     "crud__jobs#0",
     "delete__service_and_node_delete_response#2",
-    // Strategic merge patch.
-    "body__fieldValidation_patch#3",
-    "patch__strategic_delete_directive#4",
-    "patch__strategic_errors#1",
-    "patch__strategic_errors#2",
-    "patch__strategic_errors#3",
-    "patch__strategic_errors#4",
-    "patch__strategic_errors#5",
-    "patch__strategic_errors#6",
-    "patch__strategic_retainKeys#3",
-    "patch__strategic_service_ports#1",
-    "patch__strategic_setElementOrder#3",
 ];

@@ -154,7 +154,8 @@ pub(crate) fn read_json(body: &[u8]) -> Result<Value, String> {
     serde_json::from_slice(body).map_err(|error| go_json_error(body, &error))
 }
 
-fn read_yaml(body: &[u8]) -> Result<Value, String> {
+/// Parses YAML; the error is in Go's words for what clients are seen to send.
+pub(crate) fn read_yaml(body: &[u8]) -> Result<Value, String> {
     let text = std::str::from_utf8(body).map_err(|_| "invalid UTF-8".to_owned())?;
     serde_saphyr::from_str(text).map_err(|error| {
         // The parser's own words go over several lines, with a picture.

@@ -1,0 +1,104 @@
+//! A CustomResourceDefinition's schema as types.
+
+use serde_json::Value;
+
+use super::{ANY, Field, ListType, Scalar, Schema, Struct, Type, TypeRef};
+
+impl Schema {
+    /// The types of a structural schema (`openAPIV3Schema`) for a kind.
+    ///
+    /// What the schema does not say is taken as it comes. The metadata is that of the built-in
+    /// kinds.
+    ///
+    /// Source: structural schemas of k8s.io/apiextensions-apiserver, and how they become types
+    /// for apply.
+    pub fn from_structural(api_version: &str, kind: &str, openapi: &Value) -> Self {
+        let mut schema = Self::builtin().as_ref().clone();
+        let metadata = match schema.root("", super::UNKNOWN_KIND) {
+            Some(unknown) => schema.member(unknown, "metadata").unwrap_or(ANY),
+            None => ANY,
+        };
+        let string = schema.push(Type::Scalar(Scalar::String));
+        let (mut fields, rest) = match openapi.get("properties") {
+            Some(_) => schema.fields(openapi, 0),
+            None => (Vec::new(), Some(ANY)),
+        };
+        fields.retain(|field| !matches!(&*field.name, "kind" | "apiVersion" | "metadata"));
+        let mut meta = Field::new("metadata", metadata);
+        meta.zero = Some(Value::Object(serde_json::Map::new()));
+        let head = [Field::new("kind", string), Field::new("apiVersion", string), meta];
+        fields.splice(0..0, head);
+        let root = schema.push(Type::Struct(Struct::new(kind, fields, rest)));
+        schema.kinds.insert((api_version.into(), kind.into()), root);
+        schema
+    }
+
+    fn fields(&mut self, openapi: &Value, depth: usize) -> (Vec<Field>, Option<TypeRef>) {
+        let mut fields = Vec::new();
+        for (name, property) in
+            openapi.get("properties").and_then(Value::as_object).into_iter().flatten()
+        {
+            let mut field = Field::new(name, self.property(property, depth + 1));
+            field.key_default = property.get("default").cloned();
+            // A custom resource keeps what it is given, zero or not.
+            field.is_pointer = true;
+            fields.push(field);
+        }
+        (fields, is_true(openapi, "x-kubernetes-preserve-unknown-fields").then_some(ANY))
+    }
+
+    fn property(&mut self, openapi: &Value, depth: usize) -> TypeRef {
+        let text = |key: &str| openapi.get(key).and_then(Value::as_str).unwrap_or_default();
+        if depth > DEPTH_MAX {
+            return ANY;
+        }
+        if is_true(openapi, "x-kubernetes-int-or-string") {
+            return self.push(Type::Scalar(Scalar::Untyped));
+        }
+        let found = match text("type") {
+            "string" if text("format") == "byte" => Type::Scalar(Scalar::String),
+            "string" if !text("format").is_empty() => Type::Scalar(Scalar::Untyped),
+            "string" => Type::Scalar(Scalar::String),
+            "boolean" => Type::Scalar(Scalar::Boolean),
+            "integer" => Type::Scalar(Scalar::Number("int64")),
+            "number" => Type::Scalar(Scalar::Number("float64")),
+            "array" => {
+                let element =
+                    openapi.get("items").map_or(ANY, |items| self.property(items, depth + 1));
+                let list_type = match text("x-kubernetes-list-type") {
+                    "set" => ListType::Set,
+                    "map" => {
+                        let keys =
+                            openapi.get("x-kubernetes-list-map-keys").and_then(Value::as_array);
+                        let keys = keys.into_iter().flatten().filter_map(Value::as_str);
+                        ListType::Map(keys.map(Into::into).collect())
+                    }
+                    _ => ListType::Atomic,
+                };
+                Type::List { element, list_type }
+            }
+            "object" if openapi.get("properties").is_some() => {
+                let (fields, rest) = self.fields(openapi, depth);
+                let mut place = self.push(Type::Struct(Struct::new("", fields, rest)));
+                place.is_atomic = text("x-kubernetes-map-type") == "atomic";
+                return place;
+            }
+            "object" => match openapi.get("additionalProperties") {
+                Some(values @ Value::Object(_)) => Type::Map {
+                    element: self.property(values, depth + 1),
+                    is_atomic: text("x-kubernetes-map-type") == "atomic",
+                },
+                _ => return ANY,
+            },
+            _ => return ANY,
+        };
+        self.push(found)
+    }
+}
+
+fn is_true(openapi: &Value, key: &str) -> bool {
+    openapi.get(key).and_then(Value::as_bool) == Some(true)
+}
+
+/// Levels of a schema that are read; a deeper one is no schema that anybody wrote.
+const DEPTH_MAX: usize = 128;
