@@ -15,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use common::{Call, Reply, serve, tls};
-use loadgen::{Auth, StormResult, StormSpec, Target, TlsTrust, storm};
+use loadgen::{Auth, StormResult, StormSpec, Target, TlsTrust, storm, watch};
 
 fn spec(address: std::net::SocketAddr, requests: u64) -> StormSpec {
     let mut spec = StormSpec::new(Target::new(format!("http://{address}")), "/api/v1/pods");
@@ -272,5 +272,31 @@ async fn a_specification_that_cannot_be_run_names_its_field() {
         let error = storm::run(&bad, &|_| {}).await.unwrap_err();
         assert!(error.to_string().starts_with(&format!("{field}: ")), "{error}");
         assert_eq!(error.exit_code(), 2);
+    }
+}
+
+#[tokio::test]
+async fn watches_count_their_events() {
+    let address = serve(None, |call| {
+        if call.path == "/gone" {
+            return Reply::text(410, "too old");
+        }
+        let mut reply = Reply::text(200, "{\"type\":\"ADDED\",\"object\":{}}\n{\"type\":\"BOOK");
+        reply.chunks.push("MARK\",\"object\":{}}\n".into());
+        reply
+    })
+    .await;
+    for (http2, path, opened) in [(false, "/", 5), (true, "/", 5), (false, "/gone", 0)] {
+        let mut spec = spec(address, 1);
+        spec.path_and_query = path.into();
+        spec.concurrency = 5;
+        spec.http2 = http2;
+        spec.duration = Some(Duration::from_secs(30));
+        let result = watch::run(&spec, 2, &|_| {}, std::future::pending()).await.unwrap();
+        assert_eq!((result.watches, result.opened, result.ended), (5, opened, opened));
+        let added = result.events.get("ADDED").copied().unwrap_or_default();
+        let bookmarks = result.events.get("BOOKMARK").copied().unwrap_or_default();
+        assert_eq!((added, bookmarks), (opened, opened));
+        assert!(result.errors.is_empty());
     }
 }

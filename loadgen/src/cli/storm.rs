@@ -318,7 +318,7 @@ fn storm_table(s: &StormSummary) -> Table {
     row("seconds", format!("{:.2}", s.elapsed_s));
     row("requests/s", format!("{:.1}", s.requests_per_s));
     row("bytes over the wire", units::show_bytes(s.wire_bytes));
-    if s.body_bytes != s.wire_bytes && s.errors.is_empty() {
+    if s.body_bytes > s.wire_bytes {
         row("bytes of bodies", units::show_bytes(s.body_bytes));
     }
     row("MiB/s over the wire", format!("{:.1}", s.wire_mib_per_s));
