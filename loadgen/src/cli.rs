@@ -19,6 +19,7 @@ use sim_server::ServeArgs;
 
 use crate::{
     LoadError,
+    apf::{self, ApfArgs},
     compare::{self, CompareArgs},
     report::{self, ReportArgs},
 };
@@ -39,6 +40,7 @@ enum Command {
     /// The simulated kube-apiserver, with the flags of `sim-server`
     Serve(ServeArgs),
     Report(ReportArgs),
+    Apf(ApfArgs),
 }
 
 /// How a result is printed.
@@ -79,6 +81,7 @@ pub fn main() -> ExitCode {
             Command::Report(args) => report::run(&args).map_err(|e| (e.to_string(), e.exit_code())),
             Command::Storm(args) => storm::run(&args).await.map_err(ending),
             Command::Init(args) => init::run(&args).await.map_err(ending),
+            Command::Apf(args) => apf::run(&args).await.map_err(ending),
             Command::Serve(_) => Ok(0),
         }
     });

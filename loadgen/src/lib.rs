@@ -10,6 +10,7 @@
 //! - [`compare`]: the same storms against servers of several releases, with [`sample`] for their
 //!   memory, [`recorded`] for what the real one did, and [`report`] for people.
 
+pub mod apf;
 pub mod cli;
 pub mod client;
 pub mod compare;
