@@ -7,7 +7,9 @@ use std::sync::{
 
 use arc_swap::ArcSwap;
 
-use crate::{Event, EventKind, Object, RingConfig, Snapshot, StoreError, WatchWindow, history::History};
+use crate::{
+    Event, EventKind, Object, RingConfig, Snapshot, StoreError, WatchWindow, history::History,
+};
 
 /// The objects of one resource (all namespaces). Made by [`Store::collection`](crate::Store::collection).
 #[derive(Debug)]

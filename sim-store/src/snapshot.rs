@@ -155,6 +155,8 @@ impl ListCursor {
                 .map(|(_, object)| Arc::clone(object)),
         );
         self.done = into.len() - before < max;
-        self.after = into.last().map(|object| Arc::clone(object.key())).or(self.after.take());
+        if let Some(last) = into.last() {
+            self.after = Some(Arc::clone(last.key()));
+        }
     }
 }
