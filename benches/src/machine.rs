@@ -1,6 +1,9 @@
 //! The machine of a run: a figure without one says nothing.
 
-use std::{fmt, fs, time::SystemTime};
+use std::{
+    fmt, fs,
+    time::{Duration, SystemTime},
+};
 
 /// What a figure depends on, as far as `/proc` tells.
 #[derive(Clone, Debug)]
@@ -51,6 +54,17 @@ impl fmt::Display for Machine {
 /// Bytes that new processes can use without swapping; 0 where that is unknown.
 pub fn available_bytes() -> u64 {
     meminfo("MemAvailable:")
+}
+
+/// Time that all cores together have spent so far in programs and in the kernel on their behalf,
+/// and time that a hypervisor took; interrupts, which are not charged to anybody, left out.
+pub fn busy_time() -> Duration {
+    let stat = read("/proc/stat");
+    let fields = stat.lines().next().unwrap_or_default().split_whitespace().skip(1);
+    let ticks: Vec<u64> = fields.map(|ticks| ticks.parse().unwrap_or(0)).collect();
+    // user, nice, system, …, steal
+    let busy: u64 = [0, 1, 2, 7].iter().filter_map(|&index| ticks.get(index)).sum();
+    crate::process::of_ticks(busy)
 }
 
 fn read(path: &str) -> String {

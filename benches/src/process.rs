@@ -80,7 +80,12 @@ pub fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
         .take(2)
         .map(|ticks| ticks.parse::<u64>())
         .sum::<Result<u64, _>>()?;
-    Ok(Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND))
+    Ok(of_ticks(ticks))
+}
+
+/// The kernel's unit of CPU time.
+pub(crate) fn of_ticks(ticks: u64) -> Duration {
+    Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND)
 }
 
 /// USER_HZ, which is 100 on every architecture that Linux has had in this century but Alpha.
