@@ -20,10 +20,10 @@ pub struct Run {
     pub speed: String,
     /// VmHWM of the run less the RSS before it, MiB.
     pub growth_mib: f64,
-    /// Median time to the last byte, ms.
-    pub p50_ms: f64,
-    /// Median time to the first byte of the body, ms.
-    pub ttfb_p50_ms: f64,
+    /// Median time to the last byte, ms; none where the clients were cut off before it.
+    pub p50_ms: Option<f64>,
+    /// Median time to the first byte of the body, ms; none where it was not recorded.
+    pub ttfb_p50_ms: Option<f64>,
 }
 
 /// The traits by which one LIST storm resembles another.
@@ -83,14 +83,19 @@ pub fn nearest(profiles: &[String], shape: &ListShape) -> Vec<Option<Nearest>> {
 /// The user agent implies `pretty`, and a pretty answer is not streamed. One run; the same ten
 /// requests under another user agent are [`CURL_OTHERS_MIB`].
 pub fn nearest_curl(profile: &str, shape: &ListShape) -> Option<Nearest> {
+    let recorded = ListShape {
+        plural: "pods".to_owned(),
+        objects: 5_000,
+        object_bytes: 9_408,
+        concurrency: 10,
+        slow: true,
+        gzip: false,
+    };
+    let distance = distance(shape, &recorded).filter(|distance| *distance <= TOO_FAR_FOR_CURL)?;
     (recorded_version(profile)? == "1.33.2").then(|| Nearest {
         version: "1.33.2".to_owned(),
         shape: "pods-9kB-5000, 10 x curl, 5MB/s".to_owned(),
-        same_shape: shape.plural == "pods"
-            && shape.objects == 5_000
-            && shape.object_bytes.abs_diff(9_408) < 100
-            && shape.concurrency == 10
-            && shape.slow,
+        same_shape: distance < SAME,
         growth_mib: CURL_MIB,
         in_flight_multiple: None,
         p50_ms: None,
@@ -137,8 +142,9 @@ fn nearest_in(runs: &[Run], profiles: &[String], shape: &ListShape) -> Vec<Optio
 /// Repeats of one run as one: memory repeats well and is averaged; of times the least stands,
 /// since a busy machine only ever adds to them.
 fn merge(name: &str, repeats: &[&Run], asked: &ListShape) -> Nearest {
-    let least =
-        |value: fn(&Run) -> f64| repeats.iter().map(|run| value(run)).fold(f64::MAX, f64::min);
+    let least = |value: fn(&Run) -> Option<f64>| {
+        repeats.iter().filter_map(|run| value(run)).min_by(f64::total_cmp)
+    };
     let growth_mib = repeats.iter().map(|run| run.growth_mib).sum::<f64>() / repeats.len() as f64;
     let first = repeats[0];
     let shape = &first.shape;
@@ -149,8 +155,8 @@ fn merge(name: &str, repeats: &[&Run], asked: &ListShape) -> Nearest {
         same_shape: distance(asked, shape).is_some_and(|distance| distance < SAME),
         growth_mib,
         in_flight_multiple: Some(growth_mib * MIB / in_flight),
-        p50_ms: Some(least(|run| run.p50_ms)),
-        ttfb_p50_ms: Some(least(|run| run.ttfb_p50_ms)),
+        p50_ms: least(|run| run.p50_ms),
+        ttfb_p50_ms: least(|run| run.ttfb_p50_ms),
     }
 }
 
@@ -211,6 +217,8 @@ fn parse(csv: &str) -> Vec<Run> {
 fn run<'a>(text: &impl Fn(&str) -> &'a str) -> Option<Run> {
     let number = |column: &str| text(column).parse::<f64>().ok();
     let count = |column: &str| text(column).parse::<u64>().ok();
+    // A run whose clients were cut off has zeros.
+    let time = |column: &str| number(column).filter(|ms| *ms > 0.0);
     let growth_mib = number("rss_peak_mib")? - number("rss_base_mib")?;
     let (dataset, plural) = dataset_name(text("dataset"))?;
     let speed = text("client_speed").to_owned();
@@ -227,8 +235,8 @@ fn run<'a>(text: &impl Fn(&str) -> &'a str) -> Option<Run> {
         },
         speed,
         growth_mib: Some(growth_mib).filter(|growth| *growth > 0.0)?,
-        p50_ms: number("p50_ms")?,
-        ttfb_p50_ms: number("ttfb_p50_ms")?,
+        p50_ms: time("p50_ms"),
+        ttfb_p50_ms: time("ttfb_p50_ms"),
     })
 }
 
@@ -282,6 +290,10 @@ const FAMILIES: [(&str, &str); 9] = [
 
 /// Beyond this a run says nothing about the other: e.g. ten times as many LISTs in flight.
 const TOO_FAR: f64 = 4.0;
+
+/// Its body was not recorded, so there is no multiple by which a reader could compare: only near
+/// shapes then.
+const TOO_FAR_FOR_CURL: f64 = 1.0;
 
 /// Below this two shapes are one: a few bytes an object, or read rates of the same order.
 const SAME: f64 = 0.1;
@@ -349,7 +361,24 @@ mod tests {
         let shape = pods(5_000, 9_408, 10, true);
         assert!(nearest_curl("1.33", &shape).unwrap().same_shape);
         assert_eq!(nearest_curl("1.32", &shape), None);
-        assert!(!nearest_curl("1.34", &pods(100, 9_408, 10, true)).unwrap().same_shape);
+        assert!(!nearest_curl("1.34", &pods(4_000, 9_408, 10, true)).unwrap().same_shape);
+        assert_eq!(nearest_curl("1.33", &pods(5_000, 1_963, 10, true)), None);
+    }
+
+    #[test]
+    fn a_run_that_was_cut_off_has_memory_but_no_times() {
+        let shape = ListShape {
+            plural: "configmaps".to_owned(),
+            objects: 1_000,
+            object_bytes: 100_310,
+            concurrency: 10,
+            slow: true,
+            gzip: false,
+        };
+        let found = nearest(&both(), &shape);
+        let run = found[0].as_ref().unwrap();
+        assert!(run.same_shape && run.growth_mib > 1_700.0, "{run:?}");
+        assert_eq!((run.p50_ms, run.ttfb_p50_ms), (None, None));
     }
 
     #[test]

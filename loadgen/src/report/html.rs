@@ -227,9 +227,10 @@ fn timelines(html: &mut String, result: &CompareResult) {
         let rate = storm.read_rate.map_or_else(String::new, |rate| {
             format!(", each reads {} MB/s", number(rate as f64 / 1e6))
         });
+        let requests = if storm.requests == 1 { "request" } else { "requests" };
         let _ = write!(
             html,
-            "<li><b>{}</b>&nbsp;{} ({} requests{rate})</li>",
+            "<li><b>{}</b>&nbsp;{} ({} {requests}{rate})</li>",
             index + 1,
             escape(&storm.label()),
             storm.requests

@@ -14,7 +14,8 @@ pub fn markdown(result: &CompareResult) -> String {
     head.extend(HERE.map(|(a, b)| format!("here: {a} {b}").trim().to_owned()));
     head.extend(RECORDED.map(|(a, b)| format!("there: {a} {b}").trim().to_owned()));
     push_row(&mut text, &head);
-    let right = |column: &usize| (2..2 + HERE.len()).contains(column);
+    let version = 2 + HERE.len();
+    let right = |column: &usize| (2..head.len() - 1).contains(column) && *column != version;
     let rule = |column| if right(&column) { "--:".to_owned() } else { "---".to_owned() };
     push_row(&mut text, &(0..head.len()).map(rule).collect::<Vec<_>>());
     let groups = rows::groups(result);

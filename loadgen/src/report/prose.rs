@@ -12,7 +12,11 @@ use crate::{
 /// What was run, in one line.
 pub(super) fn title(result: &CompareResult) -> String {
     let releases: Vec<&str> = result.profiles.iter().map(|p| p.profile.as_str()).collect();
-    format!("The same LIST storms on {}", releases.join(" and "))
+    let releases = match releases.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => releases.concat(),
+    };
+    format!("The same LIST storms on {releases}")
 }
 
 /// What was listed, in one line.
