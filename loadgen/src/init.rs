@@ -272,14 +272,16 @@ impl Progress {
                 executed.document(&run.uuid, exit_code == 0, &text)
             })
             .collect();
-        InitOutcome {
-            exit_code,
-            errors,
-            notes: self.locked(&run.notes).clone(),
-            uuid: run.uuid.clone(),
-            job_summaries,
-            requests: self.ledger.counts(),
-        }
+        let requests = self.ledger.counts();
+        let mut notes = self.locked(&run.notes).clone();
+        notes.extend(requests.iter().filter(|r| r.is_unseen_failure()).map(|r| {
+            format!(
+                "{}: {} of its {} requests for {} were answered with {}; like kube-burner, this \
+                 run only logs that, and its exit code does not tell",
+                r.phase, r.count, r.verb, r.resource, r.answer
+            )
+        }));
+        InitOutcome { exit_code, errors, notes, uuid: run.uuid.clone(), job_summaries, requests }
     }
 }
 

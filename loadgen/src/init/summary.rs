@@ -23,6 +23,14 @@ pub struct RequestCount {
     pub count: u64,
 }
 
+impl RequestCount {
+    /// Whether these are changes or reads of single objects that did not come about. A creation
+    /// that failed is seen by the verification of objects.
+    pub(super) fn is_unseen_failure(&self) -> bool {
+        matches!(self.verb.as_str(), "patch" | "delete") && !self.answer.starts_with('2')
+    }
+}
+
 /// A finished run.
 #[derive(Clone, Debug)]
 pub struct InitOutcome {

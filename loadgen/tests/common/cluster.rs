@@ -172,7 +172,10 @@ impl State {
     }
 }
 
-fn discovery(groups: &[(&str, &[(&str, &str, bool)])]) -> Reply {
+/// Plural name, kind, and whether it is namespaced.
+type Listed = (&'static str, &'static str, bool);
+
+fn discovery(groups: &[(&str, &[Listed])]) -> Reply {
     let items: Vec<Value> = groups
         .iter()
         .map(|(group, resources)| {
@@ -195,7 +198,7 @@ fn status(code: u16, reason: &str) -> Reply {
     Reply::text(code, status.to_string())
 }
 
-const CORE: &[(&str, &str, bool)] = &[
+const CORE: &[Listed] = &[
     ("namespaces", "Namespace", false),
     ("pods", "Pod", true),
     ("configmaps", "ConfigMap", true),
@@ -203,5 +206,4 @@ const CORE: &[(&str, &str, bool)] = &[
     ("services", "Service", true),
 ];
 
-const APPS: &[(&str, &str, bool)] =
-    &[("deployments", "Deployment", true), ("daemonsets", "DaemonSet", true)];
+const APPS: &[Listed] = &[("deployments", "Deployment", true), ("daemonsets", "DaemonSet", true)];
