@@ -17,7 +17,7 @@ use crate::{dataset::Dataset, recorded};
 #[derive(Args, Clone, Debug)]
 pub struct CompareArgs {
     /// What is listed: pods-9kB-5000, pods-2kB-5000, pods-2kB-20000, configmaps-100kB-1000,
-    /// configmaps-1MiB-100, or KIND=COUNT[xSIZE], e.g. pods=2000x4Ki
+    /// configmaps-1MiB-100, or `KIND=COUNT[xSIZE]`, e.g. pods=2000x4Ki
     #[arg(long, value_name = "NAME", default_value = DEFAULT_DATASET)]
     pub dataset: String,
 
