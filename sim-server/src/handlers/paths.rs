@@ -138,7 +138,8 @@ fn metrics_page(call: &Call) -> Reply {
 fn health(call: &Call, path: &str) -> Reply {
     let app = &call.app;
     let fair = app.flow.apf().is_some();
-    let (endpoint, check) = path[1..].split_once('/').unwrap_or((&path[1..], ""));
+    let path = &path[1..];
+    let (endpoint, check) = path.split_once('/').unwrap_or((path, ""));
     if check.is_empty() {
         let stopping = app.stopping.load(Ordering::Relaxed);
         let report = health::report(endpoint, &call.query, fair, stopping);
