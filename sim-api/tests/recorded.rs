@@ -110,12 +110,13 @@ fn run(table: &ResourceTable, step: &Value) -> Outcome {
         "watch" => ListOptions::parse_watch(&query, resource, &gates).map(|_| None),
         "create" => (|| {
             CreateOptions::parse(&query)?;
-            let object = media_type::decode_object(content_type, body, resource)?;
+            let release = Release::default();
+            let object = media_type::decode_object(release, content_type, body, resource)?;
             meta::prepare_create(resource, &info.namespace, object, &context()).map(Some)
         })(),
         "update" => (|| {
             UpdateOptions::parse(&query)?;
-            media_type::decode_object(content_type, body, resource)?;
+            media_type::decode_object(Release::default(), content_type, body, resource)?;
             Ok(None)
         })(),
         "patch" => (|| {

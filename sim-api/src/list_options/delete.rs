@@ -7,8 +7,9 @@ use super::{
     write::{check_dry_run, dry_run},
 };
 use crate::{
-    Status, StatusCause, go,
+    Release, Status, StatusCause, go,
     media_type::{json_type, read_json},
+    protobuf::Codec,
     query::Query,
     status::Result,
 };
@@ -70,9 +71,10 @@ impl DeleteOptions {
                 .ok()
                 .and_then(|text| serde_saphyr::from_str::<Value>(text).ok())
                 .ok_or_else(|| unreadable("yaml is not readable".to_owned()))?,
-            "application/vnd.kubernetes.protobuf" => {
-                return Err(Status::media_type_not_built(media_type, "application/json"));
-            }
+            // None of the fields read below differs between the releases.
+            "application/vnd.kubernetes.protobuf" => Codec::for_release(Release::default())
+                .decode(body, "v1", "DeleteOptions")
+                .map_err(|error| Status::plain_error(error.to_string()))?,
             _ => {
                 let accepted =
                     crate::media_type::Form::ALL.map(crate::media_type::Form::media_type);

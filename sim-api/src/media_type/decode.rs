@@ -5,13 +5,23 @@ use std::fmt::Write;
 use serde_json::{Map, Value};
 
 use super::Form;
-use crate::{Resource, Status, go, status::Result};
+use crate::{
+    Release, Resource, Status, go,
+    protobuf::{Codec, envelope},
+    status::Result,
+};
 
 /// Reads a body as an object of the resource and checks its kind and apiVersion.
 ///
-/// Members that are missing, kind and apiVersion, are filled in. Protobuf is answered 415 until
-/// it is built; what the members hold is not checked here.
-pub fn decode_object(content_type: &str, body: &[u8], resource: &Resource) -> Result<Value> {
+/// Members that are missing, kind and apiVersion, are filled in; what the members hold is not
+/// checked here. Protobuf has the fields of the release; of kinds that have no protobuf form it
+/// is answered 415.
+pub fn decode_object(
+    release: Release,
+    content_type: &str,
+    body: &[u8],
+    resource: &Resource,
+) -> Result<Value> {
     let form = form_of(content_type)?;
     let kind = &resource.kind;
     let unrecognized = |detail: String| {
@@ -20,6 +30,24 @@ pub fn decode_object(content_type: &str, body: &[u8], resource: &Resource) -> Re
         ))
     };
     let value = match form {
+        Form::Protobuf => {
+            let codec = Codec::for_release(release);
+            if !codec.has(resource.api_version(), kind) {
+                return Err(unsupported(&[Form::Json, Form::Yaml]));
+            }
+            let unknown = envelope::open(body)
+                .map_err(|error| unrecognized(format!("{error} ({})", summary(body))))?;
+            let mut types = Map::new();
+            types.insert("kind".into(), unknown.kind.as_str().into());
+            types.insert("apiVersion".into(), unknown.api_version.as_str().into());
+            check_kind(resource, &types)?;
+            codec.decode_unknown(&unknown, resource.api_version(), kind).map_err(|error| {
+                let version = go::quote(&resource.version);
+                Status::bad_request(format!(
+                    "{kind} in version {version} cannot be handled as a {kind}: {error}"
+                ))
+            })?
+        }
         Form::Yaml => read_yaml(body)
             .map_err(|error| unrecognized(format!("yaml: {error} ({})", hex(body))))?,
         _ => read_json(body).map_err(|error| {
@@ -142,11 +170,14 @@ fn form_of(content_type: &str) -> Result<Form> {
         // What comes without a type is JSON.
         "" | "application/json" => Ok(Form::Json),
         "application/yaml" => Ok(Form::Yaml),
-        "application/vnd.kubernetes.protobuf" => {
-            Err(Status::media_type_not_built(media_type, "application/json or application/yaml"))
-        }
-        _ => Err(Status::unsupported_media_type(&Form::ALL.map(Form::media_type))),
+        "application/vnd.kubernetes.protobuf" => Ok(Form::Protobuf),
+        _ => Err(unsupported(&Form::ALL)),
     }
+}
+
+fn unsupported(supported: &[Form]) -> Status {
+    let supported: Vec<_> = supported.iter().map(|form| form.media_type()).collect();
+    Status::unsupported_media_type(&supported)
 }
 
 /// Parses JSON; the error is in Go's words for what clients are seen to send.
@@ -161,9 +192,14 @@ pub(crate) fn read_yaml(body: &[u8]) -> Result<Value, String> {
         // The parser's own words go over several lines, with a picture.
         let message = error.to_string();
         let first = message.lines().next().unwrap_or_default().to_owned();
-        match first.contains("mapping values") {
-            true => "mapping values are not allowed in this context".to_owned(),
-            false => first,
+        if first.contains("mapping values") {
+            return "mapping values are not allowed in this context".to_owned();
+        }
+        match first.split_once("line ").and_then(|(_, rest)| rest.split_once(' ')) {
+            Some((line, rest)) if rest.contains("unclosed") => {
+                format!("line {line}: did not find expected node content")
+            }
+            _ => first,
         }
     })
 }
@@ -224,6 +260,16 @@ fn shown(body: &[u8]) -> String {
     }
 }
 
+/// How an error shows a body that is not JSON. Source: `summarizeData` in k8s.io/apiserver
+/// `pkg/endpoints/handlers/rest.go`.
+fn summary(body: &[u8]) -> String {
+    match body.len() {
+        0 => "<empty>".to_owned(),
+        ..=SUMMARY_MAX => hex(body),
+        _ => format!("{} ...", hex(&body[..SUMMARY_MAX])),
+    }
+}
+
 fn hex(body: &[u8]) -> String {
     let mut text = String::new();
     for byte in body.iter().take(SHOWN_MAX) {
@@ -235,9 +281,12 @@ fn hex(body: &[u8]) -> String {
 /// Bytes of a body that an error repeats. Source: `runtime.NewNotRegistered…` callers cut at 1 kB.
 const SHOWN_MAX: usize = 1_024;
 
+/// Bytes of a protobuf body that an error repeats.
+const SUMMARY_MAX: usize = 30;
+
 fn is_core_kind(api_version: &str, kind: &str) -> bool {
     matches!(api_version, "" | "v1")
-        && crate::ResourceTable::for_release(crate::Release::default())
+        && crate::ResourceTable::for_release(Release::default())
             .by_kind("v1", kind)
             .is_some()
 }
@@ -248,12 +297,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{Release, ResourceTable};
+    use crate::ResourceTable;
 
     fn decode(plural: &str, content_type: &str, body: &str) -> Result<Value> {
         let table = ResourceTable::for_release(Release::default());
         let group = if plural == "deployments" { "apps" } else { "" };
-        decode_object(content_type, body.as_bytes(), table.lookup(group, "v1", plural).unwrap())
+        let resource = table.lookup(group, "v1", plural).unwrap();
+        decode_object(Release::default(), content_type, body.as_bytes(), resource)
     }
 
     fn check_error(plural: &str, content_type: &str, body: &str, code: u16, message: &str) {
@@ -357,10 +407,56 @@ mod tests {
     #[test]
     fn unknown_content_types_are_refused() {
         assert_eq!(decode("pods", "text/plain", "{}").unwrap_err().code, 415);
-        assert_eq!(
-            decode("pods", "application/vnd.kubernetes.protobuf", "k8s").unwrap_err().code,
-            415
-        );
+    }
+
+    #[test]
+    fn protobuf_is_read_or_refused_as_recorded() {
+        let codec = Codec::for_release(Release::default());
+        let object = json!({"metadata": {"name": "x"}, "data": {"a": "b"}});
+        let message = codec.message("v1", "ConfigMap", &object).unwrap();
+        for (api_version, kind) in [("v1", "ConfigMap"), ("", "")] {
+            let body = envelope::seal(api_version, kind, &message);
+            assert_eq!(
+                decode_bytes("configmaps", &body).unwrap(),
+                json!({
+                    "kind": "ConfigMap",
+                    "apiVersion": "v1",
+                    "metadata": {"name": "x", "creationTimestamp": null},
+                    "data": {"a": "b"},
+                })
+            );
+        }
+        let prefix = "the object provided is unrecognized (must be of type ConfigMap):";
+        for (body, message) in [
+            (
+                b"garbage".to_vec(),
+                format!(
+                    "{prefix} provided data does not appear to be a protobuf message, expected \
+                     prefix [107 56 115 0] (67617262616765)"
+                ),
+            ),
+            (Vec::new(), format!("{prefix} empty data (<empty>)")),
+            (
+                envelope::seal("v1", "Pod", &message),
+                "Pod in version \"v1\" cannot be handled as a ConfigMap: converting (v1.Pod) to \
+                 (core.ConfigMap): unknown conversion"
+                    .to_owned(),
+            ),
+            (
+                envelope::seal("v1", "ConfigMap", &message[..message.len() - 1]),
+                "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: unexpected EOF"
+                    .to_owned(),
+            ),
+        ] {
+            let status = decode_bytes("configmaps", &body).unwrap_err();
+            assert_eq!((status.code, status.message), (400, message));
+        }
+    }
+
+    fn decode_bytes(plural: &str, body: &[u8]) -> Result<Value> {
+        let table = ResourceTable::for_release(Release::default());
+        let resource = table.lookup("", "v1", plural).unwrap();
+        decode_object(Release::default(), Form::Protobuf.media_type(), body, resource)
     }
 
     proptest! {

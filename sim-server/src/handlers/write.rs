@@ -17,7 +17,7 @@ use crate::{
 pub(super) async fn body(call: &mut Call, resource: &Resource) -> Result<Value, Status> {
     let content_type = call.header("content-type").to_owned();
     let body = call.read_body().await?;
-    media_type::decode_object(&content_type, &body, resource)
+    media_type::decode_object(call.app.config.release, &content_type, &body, resource)
 }
 
 /// Refuses what the namespace's life forbids: one that is missing or going away.
