@@ -32,10 +32,11 @@ mod tests;
 mod wire;
 
 use serde_json::Value;
+use sim_store::Object;
 
 pub use self::wire::DecodeError;
 use self::{envelope::Unknown, table::Table};
-use crate::{Release, encode::ListMeta};
+use crate::{Release, Resource, Status, encode::ListMeta, media_type::Form, status};
 
 /// The messages of one release. It is a reference, so it is made when it is needed.
 #[derive(Clone, Copy, Debug)]
@@ -134,6 +135,33 @@ impl Codec {
                 Err(NoProtobuf { api_version, kind })
             }
         }
+    }
+
+    /// The body of a stored object, in the shape of `resource`'s version.
+    ///
+    /// # Errors
+    ///
+    /// 406 where the kind has no protobuf form, 500 when what is stored is no JSON.
+    pub fn object(self, resource: &Resource, object: &Object) -> status::Result<Vec<u8>> {
+        let message = self.item(resource, object)?;
+        Ok(envelope::seal(resource.api_version(), &resource.kind, &message))
+    }
+
+    /// The message of a stored object, for a list: put its [`envelope::item_header`] before it.
+    ///
+    /// # Errors
+    ///
+    /// As [`object`](Self::object).
+    pub fn item(self, resource: &Resource, object: &Object) -> status::Result<Vec<u8>> {
+        let value = crate::encode::decode(resource, object)?;
+        self.message(resource.api_version(), &resource.kind, &value)
+            .map_err(|_| Status::not_acceptable(&Form::ALL.map(Form::media_type)))
+    }
+
+    /// The body of a Status.
+    pub fn status(self, status: &Status) -> Vec<u8> {
+        // Every release has the kind.
+        self.encode("v1", "Status", &status.to_value()).unwrap_or_default()
     }
 
     /// The message of a list's metadata, for [`envelope::list_header`].

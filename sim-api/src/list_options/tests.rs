@@ -120,7 +120,7 @@ fn delete_options_come_from_the_body_or_the_query() {
             ..DeleteOptions::default()
         }
     );
-    let codec = crate::protobuf::Codec::for_release(crate::Release::default());
+    let codec = crate::protobuf::Codec::for_release(Release::default());
     let value = serde_json::from_slice(body).unwrap();
     let body = codec.encode("apps/v1", "DeleteOptions", &value).unwrap();
     let protobuf = "application/vnd.kubernetes.protobuf";

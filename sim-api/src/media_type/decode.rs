@@ -265,7 +265,7 @@ fn shown(body: &[u8]) -> String {
 fn summary(body: &[u8]) -> String {
     match body.len() {
         0 => "<empty>".to_owned(),
-        ..=SUMMARY_MAX => hex(body),
+        1..=SUMMARY_MAX => hex(body),
         _ => format!("{} ...", hex(&body[..SUMMARY_MAX])),
     }
 }
@@ -286,9 +286,7 @@ const SUMMARY_MAX: usize = 30;
 
 fn is_core_kind(api_version: &str, kind: &str) -> bool {
     matches!(api_version, "" | "v1")
-        && crate::ResourceTable::for_release(Release::default())
-            .by_kind("v1", kind)
-            .is_some()
+        && crate::ResourceTable::for_release(Release::default()).by_kind("v1", kind).is_some()
 }
 
 #[cfg(test)]
