@@ -347,6 +347,20 @@ impl Controller {
         self.after_change(now, request.level);
     }
 
+    /// The final phase of a finished request is over now, before its time. Servers have no use for
+    /// this: it is for drivers in virtual time that put what happens at one instant in an order of
+    /// their own. Requests that are not in their final phase are not affected.
+    pub fn handle_release(&mut self, now: SimTime, request: RequestHandle) {
+        self.run_due(now);
+        let Some(level) = level_of(&mut self.levels, request) else { return };
+        let Some(lingering) = level.queues.request(request.id) else { return };
+        let seats = lingering.work.max_seats();
+        if let Some(payload) = level.queues.handle_early_release(now, request.id) {
+            self.metrics.flows[payload.flow].executing_seats -= signed(seats);
+            self.after_change(now, request.level);
+        }
+    }
+
     /// The client of a waiting request has left. It counts as timed out. Requests that execute
     /// already are not affected: they end with [`handle_finish`](Self::handle_finish).
     pub fn handle_cancel(&mut self, now: SimTime, request: RequestHandle) {

@@ -405,6 +405,19 @@ impl<T> QueueSet<T> {
         Some((id, payload))
     }
 
+    /// Frees the seats of a lingering request at once, however long it was to linger. Takes time in
+    /// proportion to the lingering requests.
+    ///
+    /// `None` when `id` does not linger.
+    pub fn handle_early_release(&mut self, now: SimTime, id: RequestId) -> Option<T> {
+        let entry = *self.lingering.iter().find(|(_, lingering)| *lingering == id)?;
+        self.lingering.remove(&entry);
+        self.sync(now);
+        let payload = self.release(now, id.key);
+        self.dispatch_as_much_as_possible(now);
+        Some(payload)
+    }
+
     /// The wait of a request ends without a dispatch, by deadline or because the client left.
     /// Dispatches nothing, even where that would now be possible: upstream does not either.
     ///
