@@ -70,6 +70,9 @@ pub struct Load {
     /// Objects in the cluster by `resource` or `resource.group`, from which LISTs get their width.
     /// A resource that is not here was never counted: one seat.
     pub objects: BTreeMap<String, ObjectStats>,
+    /// Whether etcd tells how far its watches are (since 3.4.25 and 3.5.8), without which consistent
+    /// LISTs are no reads from the cache; default true.
+    pub etcd_supports_progress: bool,
     /// Watches being served all the time, from which mutations get their final phase.
     pub watches: Vec<(Arc<RequestDigest>, u32)>,
     /// Who asks for what.

@@ -33,6 +33,7 @@ pub(super) struct File {
     hold: Option<String>,
     #[serde(default)]
     objects: BTreeMap<String, Objects>,
+    etcd_supports_progress: Option<bool>,
     #[serde(default)]
     watches: Vec<Watch>,
     clients: Vec<ClientEntry>,
@@ -124,6 +125,7 @@ impl File {
             cpus: self.cpus,
             hold,
             objects: self.objects.iter().map(|(name, objects)| objects.stats(name)).collect(),
+            etcd_supports_progress: self.etcd_supports_progress.unwrap_or(true),
             watches: Vec::new(),
             clients: Vec::new(),
         };

@@ -36,6 +36,12 @@ enum Due {
     Ask { client: usize, requests_left: Option<u64> },
     /// An open-loop request comes.
     Come { client: usize },
+    /// A request that the engine has dispatched begins, where seats are held in the final phase.
+    Begin { request: u64, handle: RequestHandle },
+    /// Such a request is answered.
+    Answer { request: u64 },
+    /// Its seats are free.
+    Free { handle: RequestHandle },
     /// The request timeout of a request is over.
     Cut { request: u64 },
     /// The poll of object counts.
@@ -54,7 +60,7 @@ struct InFlight {
     service: Duration,
     seats: u64,
     cut_at: Option<SimTime>,
-    executing: Option<(Place, (u64, u64))>,
+    executing: Option<(Place, Option<(u64, u64)>)>,
 }
 
 struct Driver<'a> {
@@ -168,6 +174,9 @@ impl<'a> Driver<'a> {
                     self.at(next, Due::Come { client });
                 }
             }
+            Due::Begin { request, handle } => self.execute(request, Place::Apf(handle)),
+            Due::Answer { request } => self.complete(request),
+            Due::Free { handle } => self.filter.release(self.now, handle),
             Due::Cut { request } => {
                 if self.requests.contains_key(&request) {
                     self.cut(request);
@@ -237,8 +246,13 @@ impl<'a> Driver<'a> {
             let Some(event) = controller.poll_event() else { return };
             match event {
                 Event::Execute(handle) => {
-                    if let Some(id) = self.waiting.remove(&handle) {
-                        self.execute(id, Place::Apf(handle));
+                    match (self.waiting.remove(&handle), self.load.hold) {
+                        (Some(id), Hold::Execution) => self.execute(id, Place::Apf(handle)),
+                        // After what else is due now, as a goroutine that is woken up.
+                        (Some(request), Hold::FinalPhase) => {
+                            self.at(self.now, Due::Begin { request, handle });
+                        }
+                        (None, _) => {}
                     }
                 }
                 Event::Reject(handle, rejection) => {
@@ -257,7 +271,11 @@ impl<'a> Driver<'a> {
         let Some(request) = self.requests.get_mut(&id) else { return };
         let (client, level, seats) = (request.client, request.level, request.seats);
         let wait = self.now.saturating_since(request.arrived);
-        let entry = self.cores.start(self.now, id, request.service);
+        let end = self.now + request.service;
+        let entry = match self.load.hold {
+            Hold::Execution => Some(self.cores.start(self.now, id, request.service)),
+            Hold::FinalPhase => None,
+        };
         request.executing = Some((place, entry));
         let cut_at = request.cut_at;
         let held_bytes = self.load.clients[client].held_bytes;
@@ -267,11 +285,17 @@ impl<'a> Driver<'a> {
                 tally.waited(wait);
             }
         }
-        match (self.load.hold, cut_at) {
-            (Hold::Execution, Some(at)) => self.at(at, Due::Cut { request: id }),
-            (Hold::Execution, None) => {}
-            // The engine knows how long the seats are to be held.
-            (Hold::FinalPhase, _) => self.filter.finish(self.now, place),
+        match (self.load.hold, place, cut_at) {
+            (Hold::Execution, _, Some(at)) => self.at(at, Due::Cut { request: id }),
+            (Hold::FinalPhase, Place::Apf(handle), _) => {
+                self.at(end, Due::Answer { request: id });
+                self.at(end, Due::Free { handle });
+                self.filter.finish(self.now, place);
+            }
+            (Hold::FinalPhase, Place::Inflight(_), _) => {
+                self.at(end, Due::Answer { request: id });
+            }
+            (Hold::Execution, _, None) => {}
         }
     }
 
@@ -287,7 +311,7 @@ impl<'a> Driver<'a> {
 
     fn cut(&mut self, id: u64) {
         let Some(request) = self.take(id) else { return };
-        if let Some((_, entry)) = request.executing {
+        if let Some((_, Some(entry))) = request.executing {
             self.cores.remove(self.now, entry);
         }
         if self.counts() {
@@ -297,26 +321,36 @@ impl<'a> Driver<'a> {
         self.answered(&request);
     }
 
-    /// Ends an executing request.
+    /// Ends an executing request; its seats are still to be given back.
     fn take(&mut self, id: u64) -> Option<InFlight> {
         let request = self.requests.remove(&id)?;
         let held_bytes = self.load.clients[request.client].held_bytes;
         for tally in [&mut self.clients[request.client], &mut self.levels[request.level]] {
             tally.end(request.seats, held_bytes);
         }
-        if let (Some((place, _)), Hold::Execution) = (request.executing, self.load.hold) {
-            self.filter.finish(self.now, place);
-        }
         Some(request)
     }
 
+    /// The client has its answer, and then the seats are free: a client that asks again at once is
+    /// before that. So it is in the upstream simulation, and a server gives seats back only when
+    /// the last byte is out.
     fn answered(&mut self, request: &InFlight) {
         if let (Some(requests_left), Pattern::Closed { think, .. }) =
             (request.worker, &self.load.clients[request.client].pattern)
         {
             let ask = Due::Ask { client: request.client, requests_left };
             let think = think.sample(&mut self.random[request.client]);
-            self.at(self.now + think, ask);
+            if think.is_zero() {
+                self.handle(ask);
+            } else {
+                self.at(self.now + think, ask);
+            }
+        }
+        match (request.executing, self.load.hold) {
+            (Some((place, _)), Hold::Execution) | (Some((place @ Place::Inflight(_), _)), _) => {
+                self.filter.finish(self.now, place);
+            }
+            _ => {}
         }
     }
 

@@ -1,6 +1,6 @@
 //! What decides whether a request executes: API Priority and Fairness, or the max-in-flight filter.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use sim_flow::{
     Controller, Decision, INFLIGHT_RETRY_AFTER_S, InflightDecision, InflightFilter, InflightLimits,
@@ -59,6 +59,7 @@ impl Filter {
             }));
         }
         let mut controller = config.controller(SimTime::ZERO);
+        controller.estimator_mut().etcd_supports_progress = load.etcd_supports_progress;
         for (digest, count) in &load.watches {
             for _ in 0..*count {
                 let _ = controller.watches_mut().register(&digest.request, &digest.query);
@@ -82,7 +83,7 @@ impl Filter {
         now: SimTime,
         load: &Load,
         digest: &Arc<RequestDigest>,
-        service: std::time::Duration,
+        service: Duration,
     ) -> Decided {
         match self {
             Self::Apf(controller) => {
@@ -96,7 +97,8 @@ impl Filter {
                         let work = WorkEstimate {
                             initial_seats: initial,
                             final_seats: initial,
-                            additional_latency: service,
+                            // The driver frees the seats, a moment before the engine would.
+                            additional_latency: service + Duration::from_nanos(1),
                         };
                         controller.handle_request_of_width(now, request, work, deadline)
                     }
@@ -135,6 +137,13 @@ impl Filter {
             (Self::Apf(controller), Place::Apf(handle)) => controller.handle_finish(now, handle),
             (Self::Inflight(filter), Place::Inflight(Some(permit))) => filter.release(now, permit),
             _ => {}
+        }
+    }
+
+    /// The final phase of a request is over.
+    pub(super) fn release(&mut self, now: SimTime, handle: RequestHandle) {
+        if let Self::Apf(controller) = self {
+            controller.handle_release(now, handle);
         }
     }
 
