@@ -142,11 +142,15 @@ impl History {
         }
         self.compacted = self.compacted.max(revision);
         self.pins.retain(|pin| pin.revision() >= self.compacted);
+        if self.events.len() * 4 < self.events.capacity() {
+            self.events.shrink_to(self.events.len() * 2);
+        }
     }
 
     /// Empties the ring, as a re-list of the cache does: no watch from before `revision`.
     pub(crate) fn reset_ring(&mut self, revision: u64) {
         self.ring_len = 0;
+        self.ring_capacity = self.config.capacity_min;
         self.ring_floor = self.ring_floor.max(revision);
     }
 

@@ -223,6 +223,16 @@ impl Store {
         }
     }
 
+    /// Forgets everything that led to the present state: what was loaded is then as old as the
+    /// server, whose watch caches begin with a list and no events.
+    pub fn forget_history(&self) {
+        let revision = self.revision();
+        for collection in self.collections() {
+            collection.reset_window(revision);
+            collection.compact(revision);
+        }
+    }
+
     fn commit(&self, collection: &Collection, snapshot: Snapshot, event: Event) {
         let revision = snapshot.revision();
         collection.publish(snapshot, std::iter::once(event));

@@ -4,7 +4,12 @@
 //! that version (L3); LIST and WATCH replay to any later LIST (W1), each change once and in order
 //! (W2); no silent gap (W4); the pages of one token chain are the snapshot (L2).
 
-use std::{collections::BTreeMap, time::Duration};
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    time::Duration,
+};
 
 use proptest::prelude::*;
 use sim_store::{
@@ -195,9 +200,9 @@ impl World {
                 let mut state = self.last();
                 let mut revision = before;
                 for key in keys {
-                    if !state.contains_key(&name_of(*key)) {
+                    if let Entry::Vacant(free) = state.entry(name_of(*key)) {
                         revision += 1;
-                        state.insert(name_of(*key), (revision, 7));
+                        free.insert((revision, 7));
                         self.states.insert(revision, state.clone());
                     }
                 }
