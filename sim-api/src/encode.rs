@@ -170,8 +170,14 @@ pub const WATCH_FRAME_SUFFIX: &[u8] = b"}\n";
 
 /// A whole watch event around an object that is not taken from the store as it is.
 pub fn watch_frame(event: WatchEventType, object: &Value) -> Vec<u8> {
+    watch_frame_of_json(event, &to_json(object))
+}
+
+/// A whole watch event around an object that has been encoded already.
+pub fn watch_frame_of_json(event: WatchEventType, object: &[u8]) -> Vec<u8> {
     let mut frame = format!(r#"{{"type":"{}","object":"#, event.as_str()).into_bytes();
-    frame.extend_from_slice(&to_json(object));
+    frame.reserve_exact(object.len() + WATCH_FRAME_SUFFIX.len());
+    frame.extend_from_slice(object);
     frame.extend_from_slice(WATCH_FRAME_SUFFIX);
     frame
 }
@@ -181,14 +187,36 @@ pub fn watch_frame(event: WatchEventType, object: &Value) -> Vec<u8> {
 /// The real one prints the zero value of the kind around the metadata, which for some kinds
 /// has members more; no client reads them, and this one prints the metadata alone.
 pub fn bookmark(resource: &Resource, revision: u64, ends_initial_events: bool) -> Vec<u8> {
+    watch_frame(WatchEventType::Bookmark, &bookmark_object(resource, revision, ends_initial_events))
+}
+
+/// The object of a bookmark.
+pub(crate) fn bookmark_object(resource: &Resource, revision: u64, ends: bool) -> Value {
+    let metadata = bookmark_metadata(&resource.list_kind(), resource.api_version(), revision, ends);
+    let mut members = fields::zero_value(resource);
+    let mut object = Map::new();
+    object.insert("kind".into(), resource.kind.as_ref().into());
+    object.insert("apiVersion".into(), resource.api_version().into());
+    object.insert("metadata".into(), Value::Object(metadata));
+    object.append(&mut members);
+    Value::Object(object)
+}
+
+/// The metadata of a bookmark; where it ends the initial events it shows an empty list of the
+/// kind that the events' objects would make.
+pub(crate) fn bookmark_metadata(
+    list_kind: &str,
+    api_version: &str,
+    revision: u64,
+    ends_initial_events: bool,
+) -> Map<String, Value> {
     let mut metadata = Map::new();
     metadata.insert("resourceVersion".into(), revision.to_string().into());
     metadata.insert("creationTimestamp".into(), Value::Null);
     if ends_initial_events {
         let blueprint = format!(
-            "{{\"kind\":\"{}\",\"apiVersion\":\"{}\",\"metadata\":{{}},\"items\":null}}\n",
-            resource.list_kind(),
-            resource.api_version()
+            "{{\"kind\":\"{list_kind}\",\"apiVersion\":\"{api_version}\",\"metadata\":{{}},\
+             \"items\":null}}\n"
         );
         let annotations = serde_json::json!({
             "k8s.io/initial-events-end": "true",
@@ -196,13 +224,7 @@ pub fn bookmark(resource: &Resource, revision: u64, ends_initial_events: bool) -
         });
         metadata.insert("annotations".into(), annotations);
     }
-    let mut members = fields::zero_value(resource);
-    let mut object = Map::new();
-    object.insert("kind".into(), resource.kind.as_ref().into());
-    object.insert("apiVersion".into(), resource.api_version().into());
-    object.insert("metadata".into(), Value::Object(metadata));
-    object.append(&mut members);
-    watch_frame(WatchEventType::Bookmark, &Value::Object(object))
+    metadata
 }
 
 /// A stored object's selectable fields under the names that field selectors are checked for.

@@ -14,7 +14,7 @@
 //! It reads no clock, draws no random number and knows no connection: times, uids and random
 //! names come in with a [`meta::WriteContext`]. Objects are `serde_json` values while they are
 //! changed and bytes while they are stored; there are no structs of the kinds. Defaulting and
-//! validation of most kinds, apply, protobuf and Table output are not
+//! validation of most kinds, protobuf and Table output are not
 //! built yet, and where a client asks for them it is told so with 415 or 501.
 //!
 //! A release is data: see [`release`] and [`resources`].
@@ -26,9 +26,11 @@ pub mod encode;
 mod go;
 pub mod health;
 pub mod list_options;
+pub mod managed_fields;
 pub mod media_type;
 pub mod meta;
 pub mod openapi;
+pub mod partial;
 pub mod patch;
 pub mod protobuf;
 pub mod query;
@@ -37,6 +39,7 @@ pub mod request_info;
 pub mod resources;
 pub mod schema;
 pub mod status;
+pub mod table;
 pub mod yaml;
 
 pub use query::Query;

@@ -9,7 +9,7 @@ mod decode;
 
 pub(crate) use self::decode::{json_type, read_json, read_yaml};
 pub use self::{
-    accept::{Accepted, Projection, accepted, negotiate},
+    accept::{Accepted, MetaVersion, Projection, Target, accepted, negotiate, negotiate_projected},
     decode::decode_object,
 };
 

@@ -20,9 +20,9 @@ use uuid::Uuid;
 
 pub use self::{
     adopt::adopt,
-    create::prepare_create,
+    create::{prepare_applied_create, prepare_create},
     delete::{DeletePlan, is_released, plan_delete},
-    update::{expected_revision, prepare_update},
+    update::{check_applied, expected_revision, prepare_applied_update, prepare_update},
 };
 use crate::{Release, Status, go, status::Result};
 

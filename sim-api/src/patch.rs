@@ -18,7 +18,7 @@ use crate::{
 /// A patch, ready to be applied as often as it takes.
 #[derive(Clone, Debug)]
 pub enum Patch {
-    /// `application/apply-patch+yaml`, with a field manager.
+    /// `application/apply-patch+yaml`, for [`crate::managed_fields::apply()`].
     Apply(Value),
     /// `application/json-patch+json`.
     Json(json_patch::Patch),
@@ -51,17 +51,11 @@ impl Patch {
         let mut patched = object.clone();
         match self {
             Self::Json(patch) => {
-                // The real server says no more than this, whatever operation fails.
-                json_patch::patch(&mut patched, patch).map_err(|_| Status::unprocessable())?;
+                apply_json(&mut patched, patch)?;
             }
             Self::Merge(patch) => merge(&mut patched, patch),
             Self::Strategic(patch) => return apply_strategic(resource, patched, patch),
-            Self::Apply(_) => {
-                return Err(Status::media_type_not_built(
-                    APPLY,
-                    &format!("{JSON_PATCH} or {STRATEGIC}"),
-                ));
-            }
+            Self::Apply(_) => return Err(Status::internal("an apply needs a field manager")),
         }
         check(resource, &patched)?;
         Ok(patched)
@@ -106,6 +100,24 @@ fn parse_merge(body: &[u8]) -> Result<Patch> {
             json_type(&other)
         ))),
     }
+}
+
+/// Applies the operations in turn. To replace a member that is not there adds it, as in the real
+/// server.
+fn apply_json(object: &mut Value, patch: &json_patch::Patch) -> Result<()> {
+    for operation in &patch.0 {
+        if let json_patch::PatchOperation::Replace(replace) = operation
+            && let Some((parent, key)) = replace.path.split_back()
+            && let Ok(Value::Object(members)) = parent.resolve_mut(object)
+        {
+            members.insert(key.decoded().into_owned(), replace.value.clone());
+            continue;
+        }
+        // The real server says no more than this, whatever operation fails.
+        json_patch::patch(object, std::slice::from_ref(operation))
+            .map_err(|_| Status::unprocessable())?;
+    }
+    Ok(())
 }
 
 fn parse_strategic(body: &[u8]) -> Result<Patch> {

@@ -34,8 +34,8 @@ pub struct Schema {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct TypeRef {
     id: u32,
-    /// Whether it is set and owned as a whole, though its type alone does not say so.
-    pub is_atomic: bool,
+    /// Whether it is set as a whole though its type alone is not.
+    is_atomic: bool,
 }
 
 /// What a value may be.
@@ -98,6 +98,8 @@ pub struct Struct {
     pub fields: Vec<Field>,
     /// What a member that is no field is; `None` where there must be none.
     pub rest: Option<TypeRef>,
+    /// Whether it is set as a whole.
+    pub is_atomic: bool,
     /// Places in `fields`, sorted by name.
     sorted: Vec<u16>,
 }
@@ -178,6 +180,18 @@ impl Schema {
         self.types.get(type_ref.id as usize).unwrap_or(&Type::Any)
     }
 
+    /// Whether a value of this type is set and owned as a whole.
+    pub fn is_atomic(&self, type_ref: TypeRef) -> bool {
+        type_ref.is_atomic
+            || match self.resolve(type_ref) {
+                Type::Scalar(_)
+                | Type::Map { is_atomic: true, .. }
+                | Type::List { list_type: ListType::Atomic, .. } => true,
+                Type::Struct(fields) => fields.is_atomic,
+                _ => false,
+            }
+    }
+
     /// What a member of a value of this type is.
     pub fn member(&self, type_ref: TypeRef, name: &str) -> Option<TypeRef> {
         match self.resolve(type_ref) {
@@ -215,7 +229,7 @@ impl Struct {
     fn new(name: &str, fields: Vec<Field>, rest: Option<TypeRef>) -> Self {
         let mut sorted: Vec<u16> = (0..=u16::MAX).take(fields.len()).collect();
         sorted.sort_by(|&a, &b| fields[usize::from(a)].name.cmp(&fields[usize::from(b)].name));
-        Self { name: name.into(), fields, rest, sorted }
+        Self { name: name.into(), fields, rest, is_atomic: false, sorted }
     }
 
     /// The field of that name.

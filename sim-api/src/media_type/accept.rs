@@ -3,15 +3,44 @@
 use super::Form;
 use crate::{Status, status::Result};
 
-/// What a client wants instead of the objects themselves.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Projection {
-    /// `as=PartialObjectMetadata`, of one object or each event.
+/// What a client wants instead of the objects themselves: `as=Table;g=meta.k8s.io;v=v1`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Projection {
+    /// What the objects become.
+    pub target: Target,
+    /// The version of `meta.k8s.io` that it is in.
+    pub version: MetaVersion,
+}
+
+/// What objects can be projected to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Target {
+    /// Their metadata alone: one object, or each event.
     PartialObjectMetadata,
-    /// `as=PartialObjectMetadataList`.
+    /// The metadata of each item of a list.
     PartialObjectMetadataList,
-    /// `as=Table`, of this version of `meta.k8s.io`.
-    Table(String),
+    /// Rows of cells, to be printed.
+    Table,
+}
+
+/// The versions of `meta.k8s.io` that projections are served in; they look alike.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum MetaVersion {
+    /// `v1`.
+    #[default]
+    V1,
+    /// `v1beta1`.
+    V1Beta1,
+}
+
+impl MetaVersion {
+    /// `meta.k8s.io/v1`.
+    pub fn api_version(self) -> &'static str {
+        match self {
+            Self::V1 => "meta.k8s.io/v1",
+            Self::V1Beta1 => "meta.k8s.io/v1beta1",
+        }
+    }
 }
 
 /// One acceptable answer.
@@ -34,6 +63,21 @@ pub fn negotiate(header: &str, offered: &[Form]) -> Result<Form> {
     let plain = accepted(header, offered).into_iter().find(|clause| clause.parameters.is_empty());
     match plain {
         Some(clause) => Ok(clause.form),
+        None => Err(Status::not_acceptable(&Form::ALL.map(Form::media_type))),
+    }
+}
+
+/// The form of an answer that has objects in it, and what they are projected to: the client's
+/// best clause that can be met. Tables are not served as protobuf (recorded).
+///
+/// Source: `NegotiateMediaTypeOptions` and `RequestScope.AllowsMediaTypeTransform`.
+pub fn negotiate_projected(header: &str, offered: &[Form]) -> Result<(Form, Option<Projection>)> {
+    let met = |clause: &Accepted| match clause.projection {
+        Some(projection) => projection.target != Target::Table || clause.form != Form::Protobuf,
+        None => clause.parameters.is_empty(),
+    };
+    match accepted(header, offered).iter().find(|clause| met(clause)) {
+        Some(clause) => Ok((clause.form, clause.projection)),
         None => Err(Status::not_acceptable(&Form::ALL.map(Form::media_type))),
     }
 }
@@ -110,13 +154,18 @@ impl<'a> Clause<'a> {
         if value("g") != Some("meta.k8s.io") {
             return None;
         }
-        let version = value("v")?;
-        match value("as")? {
-            "Table" => Some(Projection::Table(version.to_owned())),
-            "PartialObjectMetadata" => Some(Projection::PartialObjectMetadata),
-            "PartialObjectMetadataList" => Some(Projection::PartialObjectMetadataList),
-            _ => None,
-        }
+        let version = match value("v")? {
+            "v1" => MetaVersion::V1,
+            "v1beta1" => MetaVersion::V1Beta1,
+            _ => return None,
+        };
+        let target = match value("as")? {
+            "Table" => Target::Table,
+            "PartialObjectMetadata" => Target::PartialObjectMetadata,
+            "PartialObjectMetadataList" => Target::PartialObjectMetadataList,
+            _ => return None,
+        };
+        Some(Projection { target, version })
     }
 }
 
@@ -159,8 +208,36 @@ mod tests {
     fn projections_are_recognised() {
         let header = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
         let answers = accepted(header, &[Form::Json]);
-        assert_eq!(answers[0].projection, Some(Projection::Table("v1".into())));
+        let table = Projection { target: Target::Table, version: MetaVersion::V1 };
+        assert_eq!(answers[0].projection, Some(table));
         assert_eq!(answers[1].projection, None);
+    }
+
+    #[test]
+    fn the_first_clause_that_can_be_met_wins() {
+        let table = |version| Some(Projection { target: Target::Table, version });
+        for (header, expected) in [
+            (
+                "application/json;as=Table;v=v1;g=meta.k8s.io,application/json",
+                table(MetaVersion::V1),
+            ),
+            ("application/json,application/json;as=Table;v=v1;g=meta.k8s.io", None),
+            ("application/json;as=Table;v=v2;g=meta.k8s.io,application/json", None),
+            ("application/json;as=Table;v=v1;g=x,application/json", None),
+            ("application/json;as=Other;v=v1;g=meta.k8s.io,*/*", None),
+            (
+                "application/json;as=Table;v=v9;g=meta.k8s.io,\
+                 application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json",
+                table(MetaVersion::V1Beta1),
+            ),
+        ] {
+            let found = negotiate_projected(header, &[Form::Json]).unwrap();
+            assert_eq!(found, (Form::Json, expected), "{header}");
+        }
+        let header = "application/vnd.kubernetes.protobuf;as=Table;g=meta.k8s.io;v=v1";
+        assert_eq!(negotiate_projected(header, &Form::ALL).unwrap_err().code, 406);
+        let header = header.replace("Table", "PartialObjectMetadata");
+        assert_eq!(negotiate_projected(&header, &Form::ALL).unwrap().0, Form::Protobuf);
     }
 
     proptest! {

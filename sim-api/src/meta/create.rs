@@ -3,7 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::{WriteContext, defaults, join, split, str_of, time, validate};
-use crate::{Resource, Status, status::Result};
+use crate::{
+    Resource, Status, managed_fields,
+    schema::{Schema, Typed},
+    status::Result,
+};
 
 /// The object as it is to be stored, from one that a client sent.
 ///
@@ -15,7 +19,28 @@ pub fn prepare_create(
     object: Value,
     context: &WriteContext,
 ) -> Result<Value> {
-    let (mut members, mut metadata) = split(object)?;
+    prepare(resource, namespace, object, context, true)
+}
+
+/// As [`prepare_create`], for an object that [`crate::managed_fields::apply()`] made: its
+/// managedFields are kept.
+pub fn prepare_applied_create(
+    resource: &Resource,
+    namespace: &str,
+    object: Value,
+    context: &WriteContext,
+) -> Result<Value> {
+    prepare(resource, namespace, object, context, false)
+}
+
+fn prepare(
+    resource: &Resource,
+    namespace: &str,
+    object: Value,
+    context: &WriteContext,
+    tracks: bool,
+) -> Result<Value> {
+    let (members, mut metadata) = split(object)?;
     set_namespace(resource, namespace, &mut metadata)?;
     let generated = str_of(&metadata, "name").is_empty();
     let base = str_of(&metadata, "generateName");
@@ -31,8 +56,18 @@ pub fn prepare_create(
     if resource.counts_generation {
         metadata.insert("generation".into(), 1.into());
     }
-    set_kind_members(resource, &mut members, &mut metadata);
-    defaults::set(resource, &mut members);
+    if resource.is("", "namespaces") {
+        label_with_name(&mut metadata);
+    }
+    let typed = Schema::of(resource);
+    let mut object = defaults::defaulted(resource, &typed, join(resource, members, metadata))?;
+    if tracks {
+        // What admission and the kind's strategy add from here on nobody owns.
+        managed_fields::track(resource, "", None, &mut object, &context.manager, context.now);
+    }
+    let (mut members, mut metadata) = split(object)?;
+    set_kind_members(resource, &typed, &mut members, &mut metadata);
+    defaults::admit(resource, &mut members);
 
     let causes = validate::on_create(resource, &members, &metadata);
     if !causes.is_empty() {
@@ -76,16 +111,12 @@ pub(super) fn set_namespace(
 /// What a kind's own create strategy does.
 fn set_kind_members(
     resource: &Resource,
+    typed: &Typed,
     members: &mut Map<String, Value>,
     metadata: &mut Map<String, Value>,
 ) {
     match (&*resource.group, &*resource.plural) {
         ("", "namespaces") => {
-            let name = str_of(metadata, "name").to_owned();
-            let labels = metadata.entry("labels").or_insert_with(|| json!({}));
-            if let Some(labels) = labels.as_object_mut() {
-                labels.insert("kubernetes.io/metadata.name".into(), name.into());
-            }
             members.insert("spec".into(), json!({"finalizers": ["kubernetes"]}));
             members.insert("status".into(), json!({"phase": "Active"}));
         }
@@ -112,9 +143,18 @@ fn set_kind_members(
             members.insert("status".into(), json!({"phase": "Pending"}));
         }
         _ if resource.subresource("status").is_some() => {
-            members.insert("status".into(), json!({}));
+            members.insert("status".into(), typed.zero_member("status"));
         }
         _ => {}
+    }
+}
+
+/// The default label of a namespace.
+fn label_with_name(metadata: &mut Map<String, Value>) {
+    let name = str_of(metadata, "name").to_owned();
+    let labels = metadata.entry("labels").or_insert_with(|| json!({}));
+    if let Some(labels) = labels.as_object_mut() {
+        labels.insert("kubernetes.io/metadata.name".into(), name.into());
     }
 }
 

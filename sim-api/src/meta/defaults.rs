@@ -7,30 +7,34 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value, json};
 
-use crate::Resource;
+use super::{join, split};
+use crate::{Resource, schema::Typed, status::Result};
 
-pub(super) fn set(resource: &Resource, members: &mut Map<String, Value>) {
+/// An object as Go has it once it is read and its defaults are set.
+pub(super) fn defaulted(resource: &Resource, typed: &Typed, object: Value) -> Result<Value> {
+    let (mut members, metadata) = split(typed.canonical(object))?;
+    set(resource, &mut members);
+    Ok(typed.canonical(join(resource, members, metadata)))
+}
+
+fn set(resource: &Resource, members: &mut Map<String, Value>) {
     match (&*resource.group, &*resource.plural) {
         ("", "pods") => pod(members),
         ("", "secrets") => secret(members),
         ("", "replicationcontrollers") | ("apps", "replicasets" | "statefulsets") => {
             workload(members, &[("replicas", json!(1))]);
         }
-        ("apps", "deployments") => workload(
-            members,
-            &[
-                ("replicas", json!(1)),
-                (
-                    "strategy",
-                    json!({
-                        "type": "RollingUpdate",
-                        "rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"},
-                    }),
-                ),
-                ("revisionHistoryLimit", json!(10)),
-                ("progressDeadlineSeconds", json!(600)),
-            ],
-        ),
+        ("apps", "deployments") => {
+            strategy(members);
+            workload(
+                members,
+                &[
+                    ("replicas", json!(1)),
+                    ("revisionHistoryLimit", json!(10)),
+                    ("progressDeadlineSeconds", json!(600)),
+                ],
+            );
+        }
         ("apps", "daemonsets") | ("batch", "jobs") => workload(members, &[]),
         ("coordination.k8s.io", "leases") => {
             members.entry("spec").or_insert_with(|| json!({}));
@@ -42,28 +46,42 @@ pub(super) fn set(resource: &Resource, members: &mut Map<String, Value>) {
 fn pod(members: &mut Map<String, Value>) {
     let Some(spec) = members.get_mut("spec").and_then(Value::as_object_mut) else { return };
     pod_spec(spec);
-    if !spec.contains_key("tolerations") {
-        // The DefaultTolerationSeconds admission plugin, 300 s.
-        let toleration = |key: &str| {
-            json!({
-                "key": key,
-                "operator": "Exists",
-                "effect": "NoExecute",
-                "tolerationSeconds": 300,
-            })
-        };
-        let tolerations = json!([
-            toleration("node.kubernetes.io/not-ready"),
-            toleration("node.kubernetes.io/unreachable"),
-        ]);
-        spec.insert("tolerations".into(), tolerations);
-    }
-    put_default(spec, "priority", json!(0));
     put_default(spec, "enableServiceLinks", json!(true));
+}
+
+/// What admission plugins and the kind's strategy add to an object that is created.
+pub(super) fn admit(resource: &Resource, members: &mut Map<String, Value>) {
+    if !resource.is("", "pods") {
+        return;
+    }
+    let Some(spec) = members.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    add_tolerations(spec);
+    put_default(spec, "priority", json!(0));
     put_default(spec, "preemptionPolicy", json!("PreemptLowerPriority"));
     let class = qos_class(spec);
     if let Some(status) = members.get_mut("status").and_then(Value::as_object_mut) {
         put_default(status, "qosClass", json!(class));
+    }
+}
+
+/// The DefaultTolerationSeconds admission plugin: 300 s of what is not tolerated already.
+fn add_tolerations(spec: &mut Map<String, Value>) {
+    let tolerations = spec.entry("tolerations").or_insert_with(|| json!([]));
+    let Some(tolerations) = tolerations.as_array_mut() else { return };
+    for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
+        let is_tolerated = tolerations.iter().any(|known| {
+            let text = |key: &str| known.get(key).and_then(Value::as_str).unwrap_or_default();
+            (text("key") == key || text("key").is_empty())
+                && matches!(text("effect"), "NoExecute" | "")
+        });
+        if !is_tolerated {
+            tolerations.push(json!({
+                "key": key,
+                "operator": "Exists",
+                "effect": "NoExecute",
+                "tolerationSeconds": 300,
+            }));
+        }
     }
 }
 
@@ -76,6 +94,20 @@ fn workload(members: &mut Map<String, Value>, defaults: &[(&str, Value)]) {
     let template = spec.get_mut("template").and_then(|template| template.get_mut("spec"));
     if let Some(template) = template.and_then(Value::as_object_mut) {
         pod_spec(template);
+    }
+}
+
+/// The strategy of a Deployment.
+fn strategy(members: &mut Map<String, Value>) {
+    let strategy = members.get_mut("spec").and_then(|spec| spec.get_mut("strategy"));
+    let Some(strategy) = strategy.and_then(Value::as_object_mut) else { return };
+    put_default(strategy, "type", json!("RollingUpdate"));
+    if strategy.get("type").is_some_and(|name| name == "RollingUpdate") {
+        put_default(strategy, "rollingUpdate", json!({}));
+        if let Some(update) = strategy.get_mut("rollingUpdate").and_then(Value::as_object_mut) {
+            put_default(update, "maxUnavailable", json!("25%"));
+            put_default(update, "maxSurge", json!("25%"));
+        }
     }
 }
 

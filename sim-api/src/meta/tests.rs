@@ -38,7 +38,7 @@ fn update(plural: &str, path: &str, old: &Value, new: Value) -> Result<Value> {
 
 #[test]
 fn a_created_object_has_the_servers_metadata_in_order() {
-    let created = create(
+    let mut created = create(
         "deployments",
         "ns",
         json!({"spec": {}, "metadata": {
@@ -47,6 +47,8 @@ fn a_created_object_has_the_servers_metadata_in_order() {
         }}),
     )
     .unwrap();
+    let managers = created["metadata"].as_object_mut().unwrap().remove("managedFields").unwrap();
+    assert_eq!(managers[0]["manager"], "test");
     assert_eq!(
         created["metadata"].to_string(),
         r#"{"name":"d-bcdfg","generateName":"d-","namespace":"ns","uid":"11111111-2222-3333-4444-555555555555","generation":1,"creationTimestamp":"2026-01-02T03:04:05Z","labels":{"a":"b"}}"#

@@ -5,7 +5,9 @@ use serde_json::{Map, Value};
 use super::{
     WriteContext, create::set_namespace, defaults, generation, join, split, str_of, validate,
 };
-use crate::{RequestInfo, Resource, Status, StatusCause, go, status::Result};
+use crate::{
+    RequestInfo, Resource, Status, StatusCause, go, managed_fields, schema::Schema, status::Result,
+};
 
 /// The version that the client means to replace; `None` when it does not say.
 ///
@@ -34,10 +36,34 @@ pub fn prepare_update(
     request: &RequestInfo,
     old: &Value,
     new: Value,
-    _context: &WriteContext,
+    context: &WriteContext,
 ) -> Result<Value> {
+    prepare(resource, request, old, new, Some(context))
+}
+
+/// As [`prepare_update`], for an object that [`crate::managed_fields::apply()`] made: its
+/// managedFields are kept.
+pub fn prepare_applied_update(
+    resource: &Resource,
+    request: &RequestInfo,
+    old: &Value,
+    new: Value,
+) -> Result<Value> {
+    prepare(resource, request, old, new, None)
+}
+
+fn prepare(
+    resource: &Resource,
+    request: &RequestInfo,
+    old: &Value,
+    new: Value,
+    tracked: Option<&WriteContext>,
+) -> Result<Value> {
+    let typed = Schema::of(resource);
     let (mut members, mut metadata) = split(new)?;
-    let (old_members, old_metadata) = split(old.clone())?;
+    // An object that did not come through here may not be in the form that Go gives it.
+    let known = typed.canonical(old.clone());
+    let (old_members, old_metadata) = split(known.clone())?;
     check_identity(resource, request, &mut metadata)?;
     if !resource.updates_unconditionally && matches!(str_of(&metadata, "resourceVersion"), "" | "0")
     {
@@ -51,7 +77,12 @@ pub fn prepare_update(
     }
     keep_system_members(&mut metadata, &old_metadata);
     keep_other_half(resource, &request.subresource, &mut members, &old_members);
-    defaults::set(resource, &mut members);
+    if request.subresource == "status" {
+        keep_metadata(resource, &mut metadata, &old_metadata);
+    }
+    let typed = Schema::of(resource);
+    let (members, mut metadata) =
+        split(defaults::defaulted(resource, &typed, join(resource, members, metadata))?)?;
     let counts = resource.counts_generation;
     if counts && is_spec_changed(resource, &members, &metadata, &old_members, &old_metadata) {
         metadata.insert("generation".into(), (generation(&old_metadata) + 1).into());
@@ -61,9 +92,20 @@ pub fn prepare_update(
         let name = str_of(&old_metadata, "name");
         return Err(Status::invalid(&resource.group, &resource.kind, name, causes));
     }
-    let object = join(resource, members, metadata);
+    let mut object = join(resource, members, metadata);
+    if let Some(context) = tracked {
+        let (subresource, manager) = (&request.subresource, &context.manager);
+        let live = Some(&known);
+        managed_fields::track(resource, subresource, live, &mut object, manager, context.now);
+    }
     // The order of keys is the old one where nothing changes, so that the bytes are too.
-    Ok(if object == *old { old.clone() } else { object })
+    Ok(if object == known { old.clone() } else { object })
+}
+
+/// Whether an object may be applied at the path: its name and namespace must be those of it.
+pub fn check_applied(resource: &Resource, request: &RequestInfo, applied: &Value) -> Result<()> {
+    let (_, mut metadata) = split(applied.clone())?;
+    check_identity(resource, request, &mut metadata)
 }
 
 /// Name and namespace must be those of the path.
@@ -131,6 +173,28 @@ fn keep_other_half(
         if keeps(key) && !matches!(key.as_str(), "kind" | "apiVersion") {
             members.insert(key.clone(), value.clone());
         }
+    }
+}
+
+/// What an update of the status leaves alone of the metadata.
+///
+/// Source: `PrepareForUpdate` of the kinds' status strategies.
+fn keep_metadata(resource: &Resource, metadata: &mut Map<String, Value>, old: &Map<String, Value>) {
+    let kept: &[&str] = match (&*resource.group, &*resource.plural) {
+        ("", "pods") => &["ownerReferences"],
+        ("apps", "deployments") => &["labels"],
+        ("admissionregistration.k8s.io" | "apiextensions.k8s.io", _)
+        | ("apiregistration.k8s.io" | "flowcontrol.apiserver.k8s.io", _)
+        | ("storage.k8s.io" | "resource.k8s.io", _) => {
+            &["labels", "annotations", "ownerReferences", "finalizers"]
+        }
+        _ => &[],
+    };
+    for &key in kept {
+        match old.get(key) {
+            Some(value) => metadata.insert(key.to_owned(), value.clone()),
+            None => metadata.shift_remove(key),
+        };
     }
 }
 

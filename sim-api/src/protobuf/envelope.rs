@@ -106,6 +106,23 @@ pub fn list_header(api_version: &str, list_kind: &str, metadata: &[u8], items: u
     body
 }
 
+/// The whole body of a list of `items`, which are messages.
+pub fn list<'a>(
+    api_version: &str,
+    list_kind: &str,
+    metadata: &[u8],
+    items: impl Iterator<Item = &'a [u8]> + Clone,
+) -> Vec<u8> {
+    let length = items.clone().map(|item| item_header(item.len()).len() + item.len()).sum();
+    let mut body = list_header(api_version, list_kind, metadata, length);
+    body.reserve_exact(length + SUFFIX.len());
+    for item in items {
+        put_bytes(&mut body, 2, item);
+    }
+    body.extend_from_slice(SUFFIX);
+    body
+}
+
 /// A frame of a watch: four bytes of length, the highest first, and a WatchEvent with the
 /// object's whole body in it. Of an event there is no envelope of its own.
 ///
@@ -185,6 +202,8 @@ mod tests {
         body.extend_from_slice(SUFFIX);
         let raw = open(&body).unwrap().raw;
         assert_eq!(raw, b"\x0a\x04meta\x12\x03one\x12\x05three");
+        let items = [&b"one"[..], b"three"].into_iter();
+        assert_eq!(list("v1", "ConfigMapList", b"meta", items), body);
     }
 
     #[test]

@@ -2,15 +2,21 @@
 
 use serde_json::{Map, Value};
 
-use super::{Field, Schema, Struct, Type, TypeRef, Typed};
+use super::{ANY, Field, Schema, Struct, Type, TypeRef, Typed};
 
 impl Typed {
-    /// Drops what the types do not have and what Go does not print, adds what it always prints,
-    /// and puts the fields in Go's order.
+    /// Drops what the types do not have and what Go does not print, adds what it always prints
+    /// and the defaults of members that are a list's keys, and puts the fields in Go's order.
     ///
     /// Values of the wrong type are left alone.
     pub fn canonical(&self, value: Value) -> Value {
         self.schema.canonical(self.root, value)
+    }
+
+    /// What Go prints for a member of which nothing is set.
+    pub fn zero_member(&self, name: &str) -> Value {
+        let place = self.schema.member(self.root, name).unwrap_or_default();
+        self.schema.canonical(place, Value::Object(Map::new()))
     }
 
     /// What Go prints for an object of which nothing is set.
@@ -26,7 +32,7 @@ impl Schema {
             (Type::List { element, .. }, Value::Array(items)) => {
                 items.into_iter().map(|item| self.element(*element, item)).collect()
             }
-            (Type::Map { element, .. }, Value::Object(members)) => {
+            (Type::Map { element, .. }, Value::Object(members)) if *element != ANY => {
                 let mut members: Map<_, _> = members
                     .into_iter()
                     .map(|(key, value)| (key, self.element(*element, value)))
@@ -60,6 +66,8 @@ impl Schema {
             } else if let Some(zero) = &field.zero {
                 let zero = self.canonical(field.type_ref, zero.clone());
                 members.insert(field.name.as_ref().into(), zero);
+            } else if let Some(default) = &field.key_default {
+                members.insert(field.name.as_ref().into(), default.clone());
             }
         }
         if let Some(rest) = fields.rest {

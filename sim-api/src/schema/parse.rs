@@ -7,7 +7,7 @@
 //!  containers [name]core.v1.Container !null @merge:name
 //! ```
 //!
-//! A field is its name, its type and what is special about it: `!` and what Go prints for its
+//! A struct that is set as a whole has the word `atomic` behind its name. A field is its name, its type and what is special about it: `!` and what Go prints for its
 //! zero, `@` and the patch strategy, `=` and the default of a list's key, `atomic`. A type is a
 //! scalar, a struct's name, `[]`, `[=]` or `[KEYS]` before the elements of a list (atomic, set,
 //! map), `{}` or `{atomic}` before the values of a map. `*` marks a pointer.
@@ -26,7 +26,7 @@ use super::{
 pub(super) fn read(text: &str) -> Schema {
     let mut reader = Reader::default();
     reader.schema.push(Type::Any);
-    let mut name = "";
+    let (mut name, mut is_atomic) = ("", false);
     let mut fields = Vec::new();
     let mut kinds = Vec::new();
     for line in text.lines() {
@@ -34,16 +34,19 @@ pub(super) fn read(text: &str) -> Schema {
             fields.extend(reader.field(field));
             continue;
         }
-        reader.finish(name, std::mem::take(&mut fields));
-        name = "";
+        reader.finish(name, std::mem::take(&mut fields), is_atomic);
+        (name, is_atomic) = ("", false);
         let mut words = line.split(' ');
         match words.next() {
-            Some("type") => name = words.next().unwrap_or_default(),
+            Some("type") => {
+                name = words.next().unwrap_or_default();
+                is_atomic = words.next() == Some("atomic");
+            }
             Some("kind") => kinds.push((words.next(), words.next(), words.next())),
             _ => {}
         }
     }
-    reader.finish(name, fields);
+    reader.finish(name, fields, is_atomic);
     for kind in kinds {
         if let (Some(api_version), Some(kind), Some(name)) = kind {
             let root = reader.named(name);
@@ -71,13 +74,13 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn finish(&mut self, name: &'a str, fields: Vec<Field>) {
+    fn finish(&mut self, name: &'a str, fields: Vec<Field>, is_atomic: bool) {
         if name.is_empty() {
             return;
         }
         let place = self.named(name);
         if let Some(found) = self.schema.types.get_mut(place.id as usize) {
-            *found = Type::Struct(Struct::new(name, fields, None));
+            *found = Type::Struct(Struct { is_atomic, ..Struct::new(name, fields, None) });
         }
     }
 

@@ -26,8 +26,8 @@ fn lists_are_told_apart_by_their_keys() {
     assert_eq!(keys("metadata.finalizers"), "=");
     assert_eq!(keys("spec.tolerations"), "");
     let deployment = of("apps/v1", "Deployment");
-    assert!(at(&deployment, "spec.selector").is_atomic);
-    assert!(!at(&deployment, "spec.template").is_atomic);
+    assert!(deployment.schema.is_atomic(at(&deployment, "spec.selector")));
+    assert!(!deployment.schema.is_atomic(at(&deployment, "spec.template")));
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn an_object_is_printed_as_go_does() {
     }));
     assert_eq!(
         crate::encode::to_json(&found),
-        br#"{"kind":"Service","metadata":{"creationTimestamp":null},"spec":{"ports":[{"port":1,"targetPort":"x"}],"sessionAffinityConfig":{"clientIP":{"timeoutSeconds":0}}},"status":{"loadBalancer":{}}}"#
+        br#"{"kind":"Service","metadata":{"creationTimestamp":null},"spec":{"ports":[{"protocol":"TCP","port":1,"targetPort":"x"}],"sessionAffinityConfig":{"clientIP":{"timeoutSeconds":0}}},"status":{"loadBalancer":{}}}"#
     );
 }
 

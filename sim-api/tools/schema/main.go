@@ -30,6 +30,7 @@ type extension struct {
 var (
 	extensions map[string]map[string]extension
 	types      = map[string]string{}
+	atomic     = map[string]string{}
 	out        *bufio.Writer
 )
 
@@ -85,7 +86,7 @@ func main() {
 	}
 	sort.Strings(names)
 	for _, name := range names {
-		fmt.Fprintf(out, "type %s\n%s", name, types[name])
+		fmt.Fprintf(out, "type %s%s\n%s", name, atomic[name], types[name])
 	}
 }
 
@@ -113,6 +114,9 @@ func structType(t reflect.Type) string {
 		return name
 	}
 	types[name] = ""
+	if extensions[openAPI(t)]["."].MapType == "atomic" {
+		atomic[name] = " atomic"
+	}
 	var b strings.Builder
 	fields(&b, t, t)
 	types[name] = b.String()
@@ -161,7 +165,7 @@ func fields(b *strings.Builder, owner, t reflect.Type) {
 			base = base.Elem()
 		}
 		if base.Kind() == reflect.Struct && !custom(base) &&
-			(ext.MapType == "atomic" || extensions[openAPI(base)]["."].MapType == "atomic") {
+			ext.MapType == "atomic" {
 			fmt.Fprintf(b, " atomic")
 		}
 		plain := f.Type.Kind() == reflect.Struct && !custom(f.Type)
