@@ -13,7 +13,7 @@ use std::{
 
 use sim_flow::{
     Controller, ControllerConfig, Decision, Event, InflightFilter, InflightLimits, ObjectRef,
-    ObjectStats, Rejection, RequestDigest, RequestHandle, WatchId,
+    ObjectStats, Rejection, RequestDigest, RequestHandle, RequestKind, WatchId,
 };
 use sim_time::SimTime;
 use tokio::sync::{Notify, oneshot};
@@ -48,6 +48,16 @@ impl FlowControl {
         match self {
             Self::Apf(apf) => Some(apf),
             Self::Inflight(_) => None,
+        }
+    }
+
+    /// Counted requests of a kind that execute now.
+    pub(crate) fn executing(&self, kind: RequestKind) -> u32 {
+        match self {
+            Self::Apf(apf) => apf.read(|controller, _| controller.requests_executing(kind)),
+            Self::Inflight(filter) => {
+                filter.lock().unwrap_or_else(PoisonError::into_inner).executing(kind)
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio::{
     task::JoinSet,
     time::timeout,
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::connection::{self, Peer, Protocol};
 use crate::app::App;
@@ -50,33 +50,61 @@ async fn accept(
     app: Arc<App>,
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
-    shutdown: watch::Receiver<bool>,
+    mut shutdown: watch::Receiver<bool>,
 ) {
     // Small frames must leave at once, as Go's net package has it.
     let _ = stream.set_nodelay(true);
     let header_timeout = app.config.read_header_timeout;
-    let Some(acceptor) = tls else {
-        let Some(protocol) = plain_protocol(&stream, header_timeout).await else { return };
-        let peer = Peer { secure: false, certificate: None };
-        connection::serve(app, stream, protocol, peer, shutdown).await;
-        return;
+    let peer_is_known = async {
+        match tls {
+            Some(acceptor) => shake_hands(&app, stream, &acceptor, header_timeout).await,
+            None => {
+                let protocol = plain_protocol(&stream, header_timeout).await?;
+                let peer = Peer { secure: false, certificate: None };
+                Some((Stream::Plain(stream), protocol, peer))
+            }
+        }
     };
-    match timeout(header_timeout, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => {
-            let (_, session) = stream.get_ref();
-            let protocol = match session.alpn_protocol() {
-                Some(b"h2") => Protocol::Http2,
-                _ => Protocol::Http1,
-            };
-            let certificate = session
-                .peer_certificates()
-                .and_then(|chain| chain.first())
-                .map(|cert| cert.to_vec());
-            let peer = Peer { secure: true, certificate };
+    let known = tokio::select! {
+        known = peer_is_known => known,
+        // Nothing was asked yet, so there is nothing to finish.
+        _ = shutdown.wait_for(|down| *down) => return,
+    };
+    match known {
+        Some((Stream::Plain(stream), protocol, peer)) => {
             connection::serve(app, stream, protocol, peer, shutdown).await;
         }
-        Ok(Err(_)) | Err(_) => app.metrics.tls_handshake_errors.inc(),
+        Some((Stream::Tls(stream), protocol, peer)) => {
+            connection::serve(app, *stream, protocol, peer, shutdown).await;
+        }
+        None => {}
     }
+}
+
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+async fn shake_hands(
+    app: &App,
+    stream: TcpStream,
+    acceptor: &TlsAcceptor,
+    limit: Duration,
+) -> Option<(Stream, Protocol, Peer)> {
+    let Ok(Ok(stream)) = timeout(limit, acceptor.accept(stream)).await else {
+        app.metrics.tls_handshake_errors.inc();
+        return None;
+    };
+    let (_, session) = stream.get_ref();
+    let protocol = match session.alpn_protocol() {
+        Some(b"h2") => Protocol::Http2,
+        _ => Protocol::Http1,
+    };
+    let certificate =
+        session.peer_certificates().and_then(|chain| chain.first()).map(|cert| cert.to_vec());
+    let peer = Peer { secure: true, certificate };
+    Some((Stream::Tls(Box::new(stream)), protocol, peer))
 }
 
 /// Which protocol a plain connection begins with: `PRI` opens HTTP/2 with prior knowledge.

@@ -1,9 +1,14 @@
-//! A connection whose peer takes no byte for a while is closed.
+//! A connection whose peer takes no byte for a while is closed, and one whose peer does not even
+//! begin.
 
 use std::{
     future::Future,
     io,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -21,11 +26,31 @@ pub(crate) struct StallGuard<IO> {
     io: IO,
     limit: Duration,
     blocked: Option<Pin<Box<Sleep>>>,
+    is_blocked: Arc<AtomicBool>,
+    beginning: Option<Beginning>,
+}
+
+/// Bytes that must arrive first, and until when.
+struct Beginning {
+    bytes: usize,
+    until: Pin<Box<Sleep>>,
 }
 
 impl<IO> StallGuard<IO> {
     pub(crate) fn new(io: IO, limit: Duration) -> Self {
-        Self { io, limit, blocked: None }
+        Self { io, limit, blocked: None, is_blocked: Arc::default(), beginning: None }
+    }
+
+    /// Whether the peer has still to take what was written.
+    pub(crate) fn is_blocked(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_blocked)
+    }
+
+    /// Ends reads with an error when the first `bytes` have not arrived within `limit`.
+    pub(crate) fn begin_within(mut self, bytes: usize, limit: Duration) -> Self {
+        let until = Box::pin(tokio::time::sleep_until(Instant::now() + limit));
+        self.beginning = Some(Beginning { bytes, until });
+        self
     }
 
     fn watch<T>(
@@ -33,6 +58,7 @@ impl<IO> StallGuard<IO> {
         polled: Poll<io::Result<T>>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<T>> {
+        self.is_blocked.store(polled.is_pending(), Ordering::Relaxed);
         if polled.is_ready() {
             self.blocked = None;
             return polled;
@@ -52,7 +78,18 @@ impl<IO: AsyncRead + Unpin> AsyncRead for StallGuard<IO> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
+        let filled = buf.filled().len();
+        let polled = Pin::new(&mut self.io).poll_read(cx, buf);
+        let Some(beginning) = &mut self.beginning else { return polled };
+        if polled.is_pending() {
+            ready!(beginning.until.as_mut().poll(cx));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        beginning.bytes = beginning.bytes.saturating_sub(buf.filled().len() - filled);
+        if beginning.bytes == 0 {
+            self.beginning = None;
+        }
+        polled
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use super::{Source, segments::Segments};
-use crate::edge::deadline::DeadlineGuard;
+use crate::edge::{connection::Connection, deadline::DeadlineGuard};
 
 /// A body whose pieces have to be waited for.
 pub(crate) trait AsyncSource: Send {
@@ -31,6 +32,7 @@ pub(crate) struct Body {
     /// Runs when the body has been sent or dropped, with the bytes sent and whether it ended.
     on_end: Option<Box<dyn FnOnce(u64, bool) + Send>>,
     deadline: Option<DeadlineGuard>,
+    connection: Option<Arc<Connection>>,
 }
 
 impl Body {
@@ -52,7 +54,7 @@ impl Body {
     }
 
     fn of(kind: Kind) -> Self {
-        Self { kind, sent: 0, on_end: None, deadline: None }
+        Self { kind, sent: 0, on_end: None, deadline: None, connection: None }
     }
 
     pub(crate) fn on_end(mut self, end: impl FnOnce(u64, bool) + Send + 'static) -> Self {
@@ -66,8 +68,15 @@ impl Body {
         self
     }
 
+    /// The connection counts as busy until this body ends.
+    pub(crate) fn holding(mut self, connection: Arc<Connection>) -> Self {
+        self.connection = Some(connection);
+        self
+    }
+
     fn end(&mut self, complete: bool) {
         self.deadline = None;
+        self.connection = None;
         if let Some(end) = self.on_end.take() {
             end(self.sent, complete);
         }

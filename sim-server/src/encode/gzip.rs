@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn what_is_decompressed_is_what_was_compressed() {
-        let body: Vec<u8> = (0..1_000_000_u32).flat_map(|n| (n * n).to_le_bytes()).collect();
+        let body: Vec<u8> = (0..1_000_000_u32).flat_map(|n| (n / 3).to_le_bytes()).collect();
         let packed = drain(Gzip::new(Buffered::new(Bytes::from(body.clone()))));
         let mut plain = Vec::new();
         flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut plain).unwrap();

@@ -1,7 +1,13 @@
 //! POST of a new object.
 
 use serde_json::Value;
-use sim_api::{encode, list_options::CreateOptions, meta, resources::Resource, status::Status};
+use sim_api::{
+    encode,
+    list_options::CreateOptions,
+    meta::{self, WriteContext},
+    resources::Resource,
+    status::Status,
+};
 use sim_store::StoreError;
 
 use super::write;
@@ -23,12 +29,35 @@ pub(super) fn store(
     body: &Value,
     dry_run: bool,
 ) -> Result<Reply, Status> {
+    with(call, resource, body, dry_run, meta::prepare_create)
+}
+
+/// Stores what an apply made out of nothing.
+pub(super) fn applied(
+    call: &Call,
+    resource: &Resource,
+    object: &Value,
+    dry_run: bool,
+) -> Result<Reply, Status> {
+    with(call, resource, object, dry_run, meta::prepare_applied_create)
+}
+
+/// Makes an object ready to be stored.
+type Prepare = fn(&Resource, &str, Value, &WriteContext) -> Result<Value, Status>;
+
+fn with(
+    call: &Call,
+    resource: &Resource,
+    body: &Value,
+    dry_run: bool,
+    prepare: Prepare,
+) -> Result<Reply, Status> {
     let namespace = call.info.namespace.clone();
     let generated = meta::generate_name(body).is_some();
     let shelf = call.app.shelf(resource);
     for attempt in 1.. {
         let context = call.write_context();
-        let value = meta::prepare_create(resource, &namespace, body.clone(), &context)?;
+        let value = prepare(resource, &namespace, body.clone(), &context)?;
         let value = config::check(resource, value)?;
         let name = meta::name(&value).to_owned();
         write::check_namespace(call, resource, &name)?;

@@ -9,7 +9,7 @@ use sim_api::{
     resources::Resource,
     status::Status,
 };
-use sim_store::{ListQuery, Object};
+use sim_store::Object;
 
 use super::write::{self, Stored};
 use crate::{
@@ -44,16 +44,8 @@ pub(crate) async fn collection(call: &mut Call, resource: &Resource) -> Result<R
     let list = ListOptions::parse(&call.query, resource, &call.app.config.gates)?;
     let shelf = call.app.shelf(resource);
     let (snapshot, revision) = super::list::snapshot(call, resource, &list).await?;
-    let prefix = resource.key_prefix(&call.info.namespace);
-    let selection = list.selection(&call.info);
-    let matches = |object: &Object| selection.matches(object);
-    let page = snapshot.list(&ListQuery {
-        prefix: &prefix,
-        start: None,
-        limit: list.effective_limit(),
-        matches: Some(&matches),
-    });
-    for object in &page.objects {
+    let (meta, objects) = super::list::page(call, resource, &list, &snapshot, revision);
+    for object in &objects {
         match one(call, &shelf, resource, object.key(), &options) {
             Ok(_) => {}
             // Somebody else deleted it meanwhile.
@@ -63,7 +55,7 @@ pub(crate) async fn collection(call: &mut Call, resource: &Resource) -> Result<R
         tokio::task::yield_now().await;
     }
     write::took_effect(call, resource);
-    let body = super::list::of_objects(resource, revision, page.objects);
+    let body = super::list::of_objects(resource, &meta, objects);
     let body = if call.pretty { encode::indent(&body).into() } else { body };
     Ok(super::get::large_json(call, 200, body))
 }

@@ -55,7 +55,7 @@ pub(crate) fn object_reply(
     let json = match form {
         Form::Yaml => {
             let yaml = encode::to_yaml(&encode::decode(resource, object)?);
-            return Ok(Reply::new(code, "application/yaml", Body::full(yaml)));
+            return Ok(whole(call, code, YAML, yaml.into()));
         }
         _ if call.pretty => encode::pretty(&encode::decode(resource, object)?),
         _ if resource.is_storage_version() => whole_object(resource, object),
@@ -76,12 +76,20 @@ fn whole_object(resource: &Resource, object: &Object) -> Vec<u8> {
 }
 
 /// A body that is complete, compressed where client and size allow.
-pub(crate) fn large_json(call: &Call, code: u16, json: Bytes) -> Reply {
-    if json.len() <= gzip::THRESHOLD_BYTES {
-        return Reply::json(code, json);
+pub(crate) fn whole(call: &Call, code: u16, content_type: &'static str, body: Bytes) -> Reply {
+    if body.len() <= gzip::THRESHOLD_BYTES {
+        return Reply::new(code, content_type, Body::full(body));
     }
-    compressible(call, Reply::new(code, JSON, Body::empty()), Buffered::new(json))
+    compressible(call, Reply::new(code, content_type, Body::empty()), Buffered::new(body))
 }
+
+/// [`whole`] of JSON.
+pub(crate) fn large_json(call: &Call, code: u16, json: Bytes) -> Reply {
+    whole(call, code, JSON, json)
+}
+
+/// The content type of YAML.
+pub(crate) const YAML: &str = "application/yaml";
 
 /// Sends a source as the body of `reply`, through gzip where client and size allow.
 pub(crate) fn compressible(

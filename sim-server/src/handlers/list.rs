@@ -14,11 +14,11 @@ use sim_api::{
 use sim_store::{ListQuery, Object, Snapshot, StoreError};
 use tokio::time::Instant;
 
-use super::get::{compressible, large_json};
+use super::get::{YAML, compressible, large_json, whole};
 use crate::{
     encode::{
         body::Body,
-        buffered::{Buffered, ListBuilder},
+        buffered::ListBuilder,
         streamed::{Items, StreamedList},
     },
     pipeline::{
@@ -54,7 +54,7 @@ pub(crate) async fn run(call: &Call, resource: &Resource) -> Result<Reply, Statu
     match form {
         Form::Yaml => {
             let yaml = encode::yaml_of_json(&body);
-            Ok(Reply::new(200, "application/yaml", Body::source(Buffered::new(yaml.into()))))
+            Ok(whole(call, 200, YAML, yaml.into()))
         }
         // The second copy that MarshalIndent makes; the first is let go.
         _ if call.pretty => Ok(large_json(call, 200, encode::indent(&body).into())),
@@ -123,8 +123,7 @@ fn cut(
 ) -> (ListMeta, Items) {
     let prefix = resource.key_prefix(&call.info.namespace);
     let selection = options.selection(&call.info);
-    let limit = options.effective_limit();
-    if limit == 0 && options.continue_token.is_none() {
+    if options.effective_limit() == 0 && options.continue_token.is_none() {
         let filter = (!selection.is_empty()).then(|| {
             let matches: Box<dyn Fn(&Object) -> bool + Send> =
                 Box::new(move |object| selection.matches(object));
@@ -133,12 +132,26 @@ fn cut(
         let meta = ListMeta { resource_version: revision, ..ListMeta::default() };
         return (meta, Items::Cursor(snapshot.cursor(&prefix), filter));
     }
+    let (meta, objects) = page(call, resource, options, snapshot, revision);
+    (meta, Items::Page(objects.into_iter()))
+}
+
+/// The list's metadata, and its objects: a page, or all where there is no limit.
+pub(super) fn page(
+    call: &Call,
+    resource: &Resource,
+    options: &ListOptions,
+    snapshot: &Snapshot,
+    revision: u64,
+) -> (ListMeta, Vec<Arc<Object>>) {
+    let prefix = resource.key_prefix(&call.info.namespace);
+    let selection = options.selection(&call.info);
     let start = options.continue_token.as_ref().map(|token| format!("{prefix}{}", token.start));
     let matches = |object: &Object| selection.matches(object);
     let page = snapshot.list(&ListQuery {
         prefix: &prefix,
         start: start.as_deref(),
-        limit,
+        limit: options.effective_limit(),
         matches: if selection.is_empty() { None } else { Some(&matches) },
     });
     let next = page.next.map(|next| {
@@ -151,13 +164,12 @@ fn cut(
         continue_token: next,
         remaining_item_count: page.remaining,
     };
-    (meta, Items::Page(page.objects.into_iter()))
+    (meta, page.objects)
 }
 
-/// An empty list of the kind, for virtual answers.
-pub(crate) fn of_objects(resource: &Resource, revision: u64, objects: Vec<Arc<Object>>) -> Bytes {
-    let meta = ListMeta { resource_version: revision, ..ListMeta::default() };
-    let head = encode::list_prefix(resource, &meta);
+/// A list's whole body.
+pub(super) fn of_objects(resource: &Resource, meta: &ListMeta, objects: Vec<Arc<Object>>) -> Bytes {
+    let head = encode::list_prefix(resource, meta);
     let items = Items::Page(objects.into_iter());
     ListBuilder::new(&head, items, encode::list_item_prefix(resource)).finish().into_bytes()
 }

@@ -3,6 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 use sim_api::status::Status;
+use sim_flow::RequestKind;
 
 use crate::{
     jemalloc,
@@ -72,6 +73,10 @@ fn state(call: &Call) -> Value {
             "filter": if app.flow.apf().is_some() { "APF" } else { "max-inflight" },
             "maxRequestsInflight": config.max_requests_inflight,
             "maxMutatingRequestsInflight": config.max_mutating_requests_inflight,
+            "executing": {
+                "readOnly": app.flow.executing(RequestKind::ReadOnly),
+                "mutating": app.flow.executing(RequestKind::Mutating),
+            },
         },
         "controllers": [],
         "resources": resources,

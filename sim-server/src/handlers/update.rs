@@ -1,5 +1,6 @@
 //! PUT: replace an object.
 
+use serde_json::Value;
 use sim_api::{encode, list_options::UpdateOptions, meta, resources::Resource, status::Status};
 
 use super::write::{self, Stored};
@@ -25,7 +26,27 @@ pub(super) fn apply(
     call: &Call,
     resource: &Resource,
     dry_run: bool,
-    change: &mut dyn FnMut(&serde_json::Value) -> Result<serde_json::Value, Status>,
+    change: &mut dyn FnMut(&Value) -> Result<Value, Status>,
+) -> Result<Reply, Status> {
+    with(call, resource, dry_run, change, false)
+}
+
+/// As [`apply`], for a change that has settled who manages what.
+pub(super) fn applied(
+    call: &Call,
+    resource: &Resource,
+    dry_run: bool,
+    change: &mut dyn FnMut(&Value) -> Result<Value, Status>,
+) -> Result<Reply, Status> {
+    with(call, resource, dry_run, change, true)
+}
+
+fn with(
+    call: &Call,
+    resource: &Resource,
+    dry_run: bool,
+    change: &mut dyn FnMut(&Value) -> Result<Value, Status>,
+    is_applied: bool,
 ) -> Result<Reply, Status> {
     let shelf = call.app.shelf(resource);
     for _ in 0..write::TRIES {
@@ -36,8 +57,10 @@ pub(super) fn apply(
         if expected.is_some_and(|expected| expected != before.revision()) {
             return Err(Status::modified(&resource.group, &resource.plural, before.name()));
         }
-        let context = call.write_context();
-        let value = meta::prepare_update(resource, &call.info, &old, new, &context)?;
+        let value = match is_applied {
+            true => meta::prepare_applied_update(resource, &call.info, &old, new)?,
+            false => meta::prepare_update(resource, &call.info, &old, new, &call.write_context())?,
+        };
         let value = config::check(resource, value)?;
         if dry_run {
             return Ok(write::dry_run(call, 200, &value));
@@ -47,9 +70,7 @@ pub(super) fn apply(
                 write::took_effect(call, resource);
                 return write::reply(call, resource, 200, &object);
             }
-            Stored::Conflict if expected.is_some() => {
-                return Err(Status::modified(&resource.group, &resource.plural, before.name()));
-            }
+            // A client that named a version is told so in the next round.
             Stored::Conflict => {}
         }
     }

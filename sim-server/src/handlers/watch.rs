@@ -193,7 +193,8 @@ impl Watch {
             let log = &self.shelf.collection;
             if log.events_after(self.cursor, BATCH, &mut events).is_err() {
                 let window = log.window();
-                let status = Status::watch_expired(self.cursor, window.oldest);
+                // A watch may start from `oldest`; the first version it would see is the next.
+                let status = Status::watch_expired(self.cursor, window.oldest + 1);
                 self.ended = true;
                 let frame = encode::watch_frame(WatchEventType::Error, &status.to_value());
                 piece.push(frame.into());

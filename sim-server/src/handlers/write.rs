@@ -115,7 +115,7 @@ pub(super) fn reply(
 
 /// The answer to a dry run.
 pub(super) fn dry_run(call: &Call, code: u16, value: &Value) -> Reply {
-    Reply::value(code, value, call.pretty)
+    Reply::json(code, if call.pretty { encode::pretty(value) } else { encode::compact(value) })
 }
 
 /// How often a change is tried again when others change the same object.

@@ -17,5 +17,7 @@ pub(super) fn run(call: &mut Call) -> Result<(), Status> {
     }
     let name = user.map_or("", |user| &user.name);
     let detail = format!("User {name:?} cannot {} path {path:?}", call.info.verb);
+    call.answer_headers
+        .push((http::header::X_CONTENT_TYPE_OPTIONS, http::HeaderValue::from_static("nosniff")));
     Err(Status::forbidden("", "", "", &detail))
 }

@@ -69,6 +69,13 @@ pub(crate) async fn handle(
         Ok(reply) => reply,
         Err(status) => Reply::status(&status, call.accept(), call.pretty),
     };
+    if call.is_shed {
+        account.terminated(429);
+    }
+    let until = received + call.app.config.request_timeout;
+    let until = call.app.clock.instant(call.deadline.unwrap_or(until));
+    // What has not arrived by then will not: the connection is closed.
+    let _ = tokio::time::timeout_at(until, call.discard_body()).await;
     finish(&mut call, reply, account)
 }
 
@@ -79,6 +86,7 @@ async fn answer(call: &mut Call) -> Result<Reply, Status> {
     }
     authorize::run(call)?;
     if let Some(rejection) = admit::run(call).await {
+        call.is_shed = true;
         return Ok(rejection);
     }
     route::run(call).await

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use http_body::Body as _;
 use serde_json::Value;
 use sim_api::{
     encode,
@@ -69,7 +70,7 @@ impl Reply {
         let message = "request did not complete within the allotted timeout";
         let mut status = Status::timeout(message, 0);
         status.message = format!("Timeout: {message}");
-        Self::text(504, status.to_json_without_kind())
+        Self::new(504, "text/plain; charset=utf-8", Body::full(status.to_json_without_kind()))
     }
 
     pub(crate) fn with(mut self, name: HeaderName, value: &str) -> Self {
@@ -85,7 +86,12 @@ impl Reply {
     }
 
     pub(crate) fn into_response(self, head: bool) -> Response<Body> {
+        let length = self.body.size_hint().exact();
         let mut response = Response::new(if head { Body::empty() } else { self.body });
+        if let Some(length) = length.filter(|_| head) {
+            // Of the body that is not sent.
+            response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+        }
         *response.status_mut() =
             StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         for (name, value) in self.headers {

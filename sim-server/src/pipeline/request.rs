@@ -38,6 +38,8 @@ pub(crate) struct Call {
     pub(crate) deadline: Option<SimTime>,
     pub(crate) user: Option<User>,
     pub(crate) seat: Option<Seat>,
+    /// Flow control has refused it.
+    pub(crate) is_shed: bool,
     pub(crate) audit_id: String,
     /// Headers that the steps want on the answer, whatever it is.
     pub(crate) answer_headers: Vec<(HeaderName, HeaderValue)>,
@@ -71,6 +73,7 @@ impl Call {
             deadline: None,
             user: None,
             seat: None,
+            is_shed: false,
             audit_id,
             answer_headers: Vec::new(),
             pretty,
@@ -107,11 +110,26 @@ impl Call {
             })?;
             let Some(data) = frame.data_ref() else { continue };
             if body.len() + data.len() > BODY_BYTES_MAX {
+                self.body = Some(incoming);
                 return Err(Status::request_entity_too_large(BODY_BYTES_MAX));
             }
             body.extend_from_slice(data);
         }
         Ok(body.freeze())
+    }
+
+    /// Takes what is left of the body off the connection, as Go's server does before it answers.
+    /// hyper would close instead, and a client that is still sending would lose the answer.
+    pub(crate) async fn discard_body(&mut self) {
+        let Some(mut incoming) = self.body.take() else { return };
+        let mut left = BODY_BYTES_MAX;
+        while let Some(Ok(frame)) = incoming.frame().await {
+            let Some(data) = frame.data_ref() else { continue };
+            left = left.saturating_sub(data.len());
+            if left == 0 {
+                return;
+            }
+        }
     }
 
     /// What a write needs from outside: time and randomness.
@@ -120,7 +138,7 @@ impl Call {
             now: self.app.clock.wall(),
             uid: self.app.uuid(),
             name_suffix: self.app.name_suffix(),
-            manager: self.query.get("fieldManager").unwrap_or(self.manager()).to_owned(),
+            manager: self.query.get("fieldManager").unwrap_or_else(|| self.manager()).to_owned(),
             release: self.app.config.release,
         }
     }

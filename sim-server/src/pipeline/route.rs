@@ -15,6 +15,9 @@ pub(super) async fn run(call: &mut Call) -> Result<Reply, Status> {
     else {
         return handlers::paths::unknown_resource(call);
     };
+    if !has_path(call, resource) {
+        return handlers::paths::unknown_resource(call);
+    }
     if !info.subresource.is_empty() {
         return handlers::subresource::run(call, resource).await;
     }
@@ -32,6 +35,19 @@ pub(super) async fn run(call: &mut Call) -> Result<Reply, Status> {
         "deletecollection" => handlers::delete::collection(call, resource).await,
         _ => Err(Status::method_not_allowed()),
     }
+}
+
+/// Whether there is such a path: only namespaced resources are below a namespace, and an object
+/// of theirs only there.
+fn has_path(call: &Call, resource: &Resource) -> bool {
+    let info = &call.info;
+    if resource.namespaced {
+        // A field selector on metadata.name gives these a name without one in the path.
+        let collection = matches!(info.verb, "list" | "watch" | "deletecollection");
+        return !info.namespace.is_empty() || info.name.is_empty() || collection;
+    }
+    // A namespace is in itself, as the request info has it.
+    info.namespace.is_empty() || resource.plural == "namespaces"
 }
 
 /// Whether the resource has the verb and the path has the form that the verb needs.
