@@ -28,7 +28,6 @@ pub struct ApfArgs {
 }
 
 #[derive(Clone, Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "one value, taken apart at once")]
 enum ApfCommand {
     Explain(explain::ExplainArgs),
     Lint(lint::LintArgs),

@@ -4,6 +4,8 @@
 //! `fixtures/apf-live`. What was recorded stands beside what is modelled, and neither is made from
 //! the other, but for service times: how long a request executes no model here can know.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 use std::{
     collections::BTreeMap,
     fs::File,

@@ -5,6 +5,8 @@
 //! "Real seats" are bytes held while a request executes, 100 kB each.
 //! Source: `TestSimulate…` in k8s.io/apiserver `pkg/util/flowcontrol` (2026).
 
+#![expect(clippy::float_cmp, clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 use std::path::Path;
 
 use loadgen::apf::{

@@ -24,7 +24,7 @@ fn an_early_release_lets_the_next_one_in() {
         additional_latency: Duration::from_secs(1),
     };
     let now = SimTime::from_millis(1);
-    let mut ask = |apf: &mut Controller| {
+    let ask = |apf: &mut Controller| {
         apf.handle_request_of_width(now, Arc::clone(&digest), work, SimTime::from_secs(60)).decision
     };
     let mut executing = Vec::new();

@@ -151,7 +151,7 @@ impl Load {
     pub fn read(path: &Path) -> Result<Self, LoadError> {
         let text =
             std::fs::read_to_string(path).map_err(|e| LoadError::file(path, e.to_string()))?;
-        Self::parse(&text, path.parent().unwrap_or(Path::new(".")))
+        Self::parse(&text, path.parent().unwrap_or_else(|| Path::new(".")))
             .map_err(|message| LoadError::file(path, message))
     }
 

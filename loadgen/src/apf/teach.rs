@@ -180,7 +180,7 @@ async fn both(
     let mut mouse = spec("mouse", 1);
     mouse.open_loop = Some(MOUSE_PER_S);
     // What wait there is, is the mouse's from its first request on.
-    let late = with_elephant.then_some(HEAD_START).unwrap_or_default();
+    let late = if with_elephant { HEAD_START } else { Duration::ZERO };
     let elephant = spec("elephant", args.elephants);
     let quiet = |_: storm::StormProgress| {};
     let mouse_run = async {

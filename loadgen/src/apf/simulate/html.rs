@@ -181,7 +181,7 @@ fn plot(title: &str, t: &[f64], curves: &[Curve]) -> String {
         let _ = write!(svg, "<polyline class=\"{class}\" points=\"");
         let mut before = None;
         for (t, value) in t.iter().zip(values) {
-            if let Some(before) = before.filter(|before| before != value) {
+            if let Some(before) = before.filter(|before| (before - value).abs() > f64::EPSILON) {
                 let _ = write!(svg, "{:.1},{:.1} ", x(*t), y(before));
             }
             let _ = write!(svg, "{:.1},{:.1} ", x(*t), y(*value));
