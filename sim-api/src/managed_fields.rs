@@ -6,7 +6,7 @@
 //! go away, and fields that another manager owns with another value are a conflict unless it is
 //! forced.
 //!
-//! Values are walked along their [`crate::schema`]: two objects are compared ([`mod@compare`]),
+//! Values are walked along their [`crate::schema`]: two objects are compared (`compare`),
 //! merged, pruned, or turned into the set of their fields. All of it is pure; the time comes in.
 //!
 //! Source: k8s.io/apimachinery `pkg/util/managedfields` (release-1.33) and

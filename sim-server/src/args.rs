@@ -80,7 +80,7 @@ pub struct ServeArgs {
     /// Manifests, List objects or `kubectl get -o json|yaml` dumps to load before serving
     #[arg(long, num_args = 1..)]
     pub load: Vec<PathBuf>,
-    /// Objects to make before serving, KIND=COUNT[xSIZE], e.g. nodes=100,pods=10000x2Ki
+    /// Objects to make before serving, KIND=COUNT or KIND=COUNTxSIZE, e.g. nodes=100,pods=10000x2Ki
     #[arg(long, default_value = "")]
     pub populate: String,
     /// Namespace of the objects that --populate makes

@@ -116,8 +116,8 @@ pub async fn start(config: Config) -> Result<Running, ServeError> {
     load::system_objects(&app);
     flow::config::ensure(&app);
     let loaded = load::all(&app).map_err(ServeError::Usage)?;
-    app.store.forget_history();
     if loaded > 0 {
+        app.store.forget_history();
         let took = began.elapsed().as_secs_f64();
         say(&format!("loaded {loaded} objects in {took:.1} s"));
     }

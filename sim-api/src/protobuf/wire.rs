@@ -27,7 +27,7 @@ pub enum DecodeError {
     /// A length beyond what Go's int holds.
     #[error("proto: negative length found during unmarshaling")]
     NegativeLength,
-    /// The body does not begin with [`PREFIX`](super::PREFIX).
+    /// The body does not begin with the prefix `k8s\0`.
     #[error(
         "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]"
     )]
