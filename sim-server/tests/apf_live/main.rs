@@ -1,5 +1,6 @@
 //! API Priority and Fairness in a server that is serving.
 
+#![expect(clippy::float_cmp, reason = "limits are whole numbers of seats")]
 #![expect(clippy::unwrap_used, reason = "a test's helpers may fail the test")]
 
 mod cures;
