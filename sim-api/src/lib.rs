@@ -14,8 +14,7 @@
 //! It reads no clock, draws no random number and knows no connection: times, uids and random
 //! names come in with a [`meta::WriteContext`]. Objects are `serde_json` values while they are
 //! changed and bytes while they are stored; there are no structs of the kinds. Defaulting and
-//! validation of most kinds, protobuf and Table output are not
-//! built yet, and where a client asks for them it is told so with 415 or 501.
+//! validation of most kinds are not built yet.
 //!
 //! A release is data: see [`release`] and [`resources`].
 
@@ -40,6 +39,7 @@ pub mod resources;
 pub mod schema;
 pub mod status;
 pub mod table;
+pub mod view;
 pub mod yaml;
 
 pub use query::Query;

@@ -27,6 +27,11 @@ pub fn object(object: &Object, version: MetaVersion) -> Vec<u8> {
     json
 }
 
+/// The metadata of an object that is not in the store, as [`object`] shows it.
+pub(crate) fn value(object: &Value, version: MetaVersion) -> Vec<u8> {
+    bookmark_object(version, object.get("metadata"))
+}
+
 /// What a list's JSON begins with, up to and with the bracket that opens its items.
 pub fn list_prefix(version: MetaVersion, list_meta: &ListMeta) -> Vec<u8> {
     let mut prefix =
@@ -39,19 +44,27 @@ pub fn list_prefix(version: MetaVersion, list_meta: &ListMeta) -> Vec<u8> {
 
 /// A bookmark at `revision`; the one that ends the initial events says so.
 pub fn bookmark(version: MetaVersion, revision: u64, ends_initial_events: bool) -> Vec<u8> {
-    let api_version = version.api_version();
-    let metadata = encode::bookmark_metadata(LIST_KIND, api_version, revision, ends_initial_events);
-    let json = bookmark_object(version, Some(&Value::Object(metadata)));
-    encode::watch_frame_of_json(WatchEventType::Bookmark, &json)
+    let object = bookmark_value(version, revision, ends_initial_events);
+    encode::watch_frame(WatchEventType::Bookmark, &object)
 }
 
-/// The object around a bookmark's metadata.
+/// The object of a bookmark.
+pub(crate) fn bookmark_value(version: MetaVersion, revision: u64, ends: bool) -> Value {
+    let metadata = encode::bookmark_metadata(LIST_KIND, version.api_version(), revision, ends);
+    with_metadata(version, Some(&Value::Object(metadata)))
+}
+
+/// The JSON of the object around some metadata.
 pub(crate) fn bookmark_object(version: MetaVersion, metadata: Option<&Value>) -> Vec<u8> {
+    encode::to_json(&with_metadata(version, metadata))
+}
+
+fn with_metadata(version: MetaVersion, metadata: Option<&Value>) -> Value {
     let mut object = Map::new();
     object.insert("kind".into(), KIND.into());
     object.insert("apiVersion".into(), version.api_version().into());
     object.insert("metadata".into(), metadata.cloned().unwrap_or_default());
-    encode::to_json(&Value::Object(object))
+    Value::Object(object)
 }
 
 /// 406: a list was asked for as one PartialObjectMetadata.
@@ -112,8 +125,8 @@ fn metadata(members: &[u8]) -> &[u8] {
     members
 }
 
-const KIND: &str = "PartialObjectMetadata";
-const LIST_KIND: &str = "PartialObjectMetadataList";
+pub(crate) const KIND: &str = "PartialObjectMetadata";
+pub(crate) const LIST_KIND: &str = "PartialObjectMetadataList";
 
 #[cfg(test)]
 mod tests {

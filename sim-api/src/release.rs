@@ -71,6 +71,13 @@ impl Release {
         }
     }
 
+    /// Whether a watch that begins with the objects there are cannot be a Table.
+    ///
+    /// Source: the behavioural specification, list-watch 6: 406 in 1.32 and 1.33 only.
+    pub fn refuses_watch_list_tables(self) -> bool {
+        matches!(self.0, 32..=33)
+    }
+
     /// The document at `/version`.
     pub fn version_document(self) -> Value {
         let minor = self.0.to_string();

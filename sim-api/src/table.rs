@@ -34,7 +34,7 @@ use sim_store::Object;
 pub use self::duration::human_duration;
 use self::{columns::Columns, kinds::Print, read::Reader};
 use crate::{
-    Query, Reason, Release, Resource, Status,
+    Query, Reason, Release, Resource, Status, convert,
     encode::{self, ListMeta, WatchEventType},
     media_type::MetaVersion,
     partial,
@@ -118,6 +118,25 @@ impl Table {
         json.extend_from_slice(&self.row(resource, object, now)?);
         json.extend_from_slice(b"]}");
         Ok(json)
+    }
+
+    /// The table of one object that is not in the store.
+    pub(crate) fn of_value(&self, resource: &Resource, object: &Value, now: Timestamp) -> Vec<u8> {
+        let metadata = object.get("metadata");
+        let revision = metadata.and_then(|metadata| metadata.get("resourceVersion"));
+        let list_meta = revision.map_or_else(Map::new, |revision| {
+            Map::from_iter([("resourceVersion".to_owned(), revision.clone())])
+        });
+        let shown = match self.include {
+            IncludeObject::None => b"null".to_vec(),
+            IncludeObject::Metadata => partial::value(object, self.version),
+            IncludeObject::Object => encode::to_json(object),
+        };
+        let stored = convert::to_storage(resource, object);
+        let mut json = self.head(&Value::Object(list_meta), true);
+        json.extend_from_slice(&self.row_of(&stored, &shown, now));
+        json.extend_from_slice(b"]}");
+        json
     }
 
     /// A bookmark is printed too: a row of what nothing prints as.

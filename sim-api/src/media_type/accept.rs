@@ -68,13 +68,18 @@ pub fn negotiate(header: &str, offered: &[Form]) -> Result<Form> {
 }
 
 /// The form of an answer that has objects in it, and what they are projected to: the client's
-/// best clause that can be met. Tables are not served as protobuf (recorded).
+/// best clause that can be met. Tables are not served as protobuf (recorded), and of kinds
+/// without a protobuf form of their own only the metadata is.
 ///
 /// Source: `NegotiateMediaTypeOptions` and `RequestScope.AllowsMediaTypeTransform`.
-pub fn negotiate_projected(header: &str, offered: &[Form]) -> Result<(Form, Option<Projection>)> {
+pub fn negotiate_projected(
+    header: &str,
+    offered: &[Form],
+    has_protobuf: bool,
+) -> Result<(Form, Option<Projection>)> {
     let met = |clause: &Accepted| match clause.projection {
         Some(projection) => projection.target != Target::Table || clause.form != Form::Protobuf,
-        None => clause.parameters.is_empty(),
+        None => clause.parameters.is_empty() && (has_protobuf || clause.form != Form::Protobuf),
     };
     match accepted(header, offered).iter().find(|clause| met(clause)) {
         Some(clause) => Ok((clause.form, clause.projection)),
@@ -96,7 +101,7 @@ pub fn accepted(header: &str, offered: &[Form]) -> Vec<Accepted> {
     let mut answers = Vec::new();
     for clause in clauses {
         for &form in offered {
-            if clause.takes(form.media_type()) {
+            if clause.takes(form.media_type()) && clause.streams_as(form) {
                 let projection = clause.projection();
                 let parameters = clause.parameters.clone();
                 answers.push(Accepted { form, projection, parameters });
@@ -111,6 +116,8 @@ struct Clause<'a> {
     main: &'a str,
     sub: &'a str,
     quality: f32,
+    /// `stream=`: the only known stream is `watch`.
+    stream: &'a str,
     /// Those that select another document.
     parameters: Vec<(String, String)>,
 }
@@ -124,10 +131,11 @@ impl<'a> Clause<'a> {
             None if text.trim().starts_with('*') => ("*", "*"),
             None => return None,
         };
-        let mut clause = Self { main, sub, quality: 1.0, parameters: Vec::new() };
+        let mut clause = Self { main, sub, quality: 1.0, stream: "", parameters: Vec::new() };
         for part in parts {
             let Some((key, value)) = part.split_once('=') else { continue };
             match key.trim() {
+                "stream" => clause.stream = value.trim(),
                 "q" => clause.quality = value.trim().parse().unwrap_or(1.0),
                 key @ ("as" | "g" | "v") => {
                     clause.parameters.push((key.to_owned(), value.trim().to_owned()));
@@ -145,6 +153,11 @@ impl<'a> Clause<'a> {
     fn takes(&self, media_type: &str) -> bool {
         let Some((main, sub)) = media_type.split_once('/') else { return false };
         (self.main == "*" || self.main == main) && (self.sub == "*" || self.sub == sub)
+    }
+
+    /// YAML has no frames. Source: `acceptMediaTypeOptions`.
+    fn streams_as(&self, form: Form) -> bool {
+        self.stream.is_empty() || (self.stream == "watch" && form != Form::Yaml)
     }
 
     fn projection(&self) -> Option<Projection> {
@@ -231,13 +244,13 @@ mod tests {
                 table(MetaVersion::V1Beta1),
             ),
         ] {
-            let found = negotiate_projected(header, &[Form::Json]).unwrap();
+            let found = negotiate_projected(header, &[Form::Json], true).unwrap();
             assert_eq!(found, (Form::Json, expected), "{header}");
         }
         let header = "application/vnd.kubernetes.protobuf;as=Table;g=meta.k8s.io;v=v1";
-        assert_eq!(negotiate_projected(header, &Form::ALL).unwrap_err().code, 406);
+        assert_eq!(negotiate_projected(header, &Form::ALL, true).unwrap_err().code, 406);
         let header = header.replace("Table", "PartialObjectMetadata");
-        assert_eq!(negotiate_projected(&header, &Form::ALL).unwrap().0, Form::Protobuf);
+        assert_eq!(negotiate_projected(&header, &Form::ALL, true).unwrap().0, Form::Protobuf);
     }
 
     proptest! {

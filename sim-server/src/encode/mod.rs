@@ -7,12 +7,14 @@
 //! | --- | --- | --- |
 //! | [`buffered::Buffered`] | the whole body, until its last byte is accepted by the socket | before 1.33; pretty and Table on every release |
 //! | [`streamed::StreamedList`] | a position in a snapshot and one bounded chunk | 1.33 on (gate `StreamingCollectionEncodingToJSON`) |
+//! | [`made::MadeList`] | a position in a snapshot and one bounded chunk | protobuf and metadata alone, from 1.33 on; before, its bytes are buffered |
 //!
 //! Both yield the same bytes (a test says so). [`gzip`] wraps either.
 
 pub(crate) mod body;
 pub mod buffered;
 pub mod gzip;
+pub mod made;
 pub mod segments;
 pub mod streamed;
 

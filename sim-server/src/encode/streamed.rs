@@ -10,7 +10,8 @@ use super::{Source, segments::Segments};
 /// The end of every list.
 pub const LIST_END: &[u8] = b"]}\n";
 
-/// Where a list's items come from.
+/// Where a list's items come from; a clone begins at the same place.
+#[derive(Clone)]
 pub enum Items {
     /// All objects of a snapshot below a prefix that pass the filter, read while they are sent.
     Cursor(ListCursor, Option<Filter>),
@@ -19,7 +20,7 @@ pub enum Items {
 }
 
 /// A selector as a function.
-pub type Filter = Box<dyn Fn(&Object) -> bool + Send>;
+pub type Filter = Arc<dyn Fn(&Object) -> bool + Send + Sync>;
 
 impl Items {
     /// Puts some of the next items into `into`; puts none at the end.

@@ -66,7 +66,7 @@ fn with(
             if shelf.collection.get(&key).is_some() {
                 return Err(Status::already_exists(&resource.group, &resource.plural, &name));
             }
-            return Ok(write::dry_run(call, 201, &value));
+            return write::dry_run(call, resource, 201, &value);
         }
         let draft = encode::draft(resource, &value)?;
         match shelf.create(&call.app.store, draft, call.app.clock.now()) {

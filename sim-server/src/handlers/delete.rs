@@ -11,8 +11,12 @@ use sim_api::{
 };
 use sim_store::Object;
 
-use super::write::{self, Stored};
+use super::{
+    get,
+    write::{self, Stored},
+};
 use crate::{
+    encode::streamed::Items,
     pipeline::{reply::Reply, request::Call},
     shelf::Shelf,
 };
@@ -25,7 +29,7 @@ pub(crate) async fn run(call: &mut Call, resource: &Resource) -> Result<Reply, S
     write::took_effect(call, resource);
     match outcome {
         Outcome::Remains(object) => write::reply(call, resource, 200, &object),
-        Outcome::WouldRemain(value) => Ok(write::dry_run(call, 200, &value)),
+        Outcome::WouldRemain(value) => write::dry_run(call, resource, 200, &value),
         Outcome::Removed(object) if resource.returns_deleted_object() => {
             write::reply(call, resource, 200, &object)
         }
@@ -33,13 +37,14 @@ pub(crate) async fn run(call: &mut Call, resource: &Resource) -> Result<Reply, S
             let uid = meta::uid(&encode::decode(resource, &object)?).to_owned();
             let name = object.name();
             let status = Status::deleted(&resource.group, &resource.plural, name, &uid);
-            Ok(Reply::status(&status, call.accept(), call.pretty))
+            Ok(Reply::status(&status, call))
         }
     }
 }
 
 /// DELETE of all objects that match; answers with the list of them.
-pub(crate) async fn collection(call: &mut Call, resource: &Resource) -> Result<Reply, Status> {
+pub(crate) async fn collection(call: &mut Call, resource: &Arc<Resource>) -> Result<Reply, Status> {
+    let wanted = get::wanted(call, resource)?;
     let options = options(call).await?;
     let list = ListOptions::parse(&call.query, resource, &call.app.config.gates)?;
     let shelf = call.app.shelf(resource);
@@ -55,9 +60,8 @@ pub(crate) async fn collection(call: &mut Call, resource: &Resource) -> Result<R
         tokio::task::yield_now().await;
     }
     write::took_effect(call, resource);
-    let body = super::list::of_objects(resource, &meta, objects);
-    let body = if call.pretty { encode::indent(&body).into() } else { body };
-    Ok(super::get::large_json(call, 200, body))
+    let view = wanted.list(resource, &call.query)?;
+    super::list::answer(call, resource, view, &meta, Items::Page(objects.into_iter())).await
 }
 
 async fn options(call: &mut Call) -> Result<DeleteOptions, Status> {

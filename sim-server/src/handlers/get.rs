@@ -1,15 +1,9 @@
 //! GET of one object.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
+use serde_json::Value;
 use sim_api::{
-    encode,
-    list_options::GetOptions,
-    media_type::{self, Form},
-    release::Gate,
-    resources::Resource,
-    status::Status,
+    list_options::GetOptions, release::Gate, resources::Resource, status::Status, view::Wanted,
 };
 use sim_store::Object;
 
@@ -26,7 +20,7 @@ use crate::{
 };
 
 pub(crate) fn run(call: &Call, resource: &Resource) -> Result<Reply, Status> {
-    media_type::negotiate(call.accept(), &[Form::Json, Form::Yaml])?;
+    wanted(call, resource)?;
     let options = GetOptions::parse(&call.query)?;
     let shelf = call.app.shelf(resource);
     if let Some(asked) = options.resource_version {
@@ -44,35 +38,33 @@ pub(crate) fn missing(call: &Call, resource: &Resource) -> Status {
     Status::not_found(&resource.group, &resource.plural, &call.info.name)
 }
 
-/// One object, in the form that the client accepts.
+/// What the client accepts of a resource; to be asked before anything is done.
+pub(crate) fn wanted(call: &Call, resource: &Resource) -> Result<Wanted, Status> {
+    Wanted::negotiate(call.app.config.release, resource, call.accept(), call.pretty)
+}
+
+/// One stored object, as the client accepts it.
 pub(crate) fn object_reply(
     call: &Call,
     resource: &Resource,
     code: u16,
-    object: &Arc<Object>,
+    object: &Object,
 ) -> Result<Reply, Status> {
-    let form = media_type::negotiate(call.accept(), &[Form::Json, Form::Yaml])?;
-    let json = match form {
-        Form::Yaml => {
-            let yaml = encode::to_yaml(&encode::decode(resource, object)?);
-            return Ok(whole(call, code, YAML, yaml.into()));
-        }
-        _ if call.pretty => encode::pretty(&encode::decode(resource, object)?),
-        _ if resource.is_storage_version() => whole_object(resource, object),
-        _ => encode::to_json(&encode::decode(resource, object)?),
-    };
-    Ok(large_json(call, code, json.into()))
+    let view = wanted(call, resource)?.object(resource, &call.query)?;
+    let body = view.object(resource, object, call.app.clock.wall())?;
+    Ok(whole(call, code, view.content_type(), body.into()))
 }
 
-/// `{"kind":…,"apiVersion":…,` and the stored members, with the final newline of Go's encoder.
-fn whole_object(resource: &Resource, object: &Object) -> Vec<u8> {
-    let prefix = resource.object_prefix();
-    let members = object.members();
-    let mut json = Vec::with_capacity(prefix.len() + members.len() + 1);
-    json.extend_from_slice(prefix);
-    json.extend_from_slice(&members);
-    json.push(b'\n');
-    json
+/// An object of a resource that is not stored, as the client accepts it.
+pub(crate) fn value_reply(
+    call: &Call,
+    resource: &Resource,
+    code: u16,
+    object: &Value,
+) -> Result<Reply, Status> {
+    let view = wanted(call, resource)?.object(resource, &call.query)?;
+    let body = view.value(resource, object, call.app.clock.wall())?;
+    Ok(whole(call, code, view.content_type(), body.into()))
 }
 
 /// A body that is complete, compressed where client and size allow.
@@ -87,9 +79,6 @@ pub(crate) fn whole(call: &Call, code: u16, content_type: &'static str, body: By
 pub(crate) fn large_json(call: &Call, code: u16, json: Bytes) -> Reply {
     whole(call, code, JSON, json)
 }
-
-/// The content type of YAML.
-pub(crate) const YAML: &str = "application/yaml";
 
 /// Sends a source as the body of `reply`, through gzip where client and size allow.
 pub(crate) fn compressible(

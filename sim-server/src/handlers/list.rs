@@ -2,63 +2,112 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use sim_api::{
     encode::{self, ListMeta},
     list_options::{ContinueToken, ListOptions, ReadFrom},
-    media_type::{self, Form},
-    release::Gate,
     resources::Resource,
     status::Status,
+    view::View,
 };
 use sim_store::{ListQuery, Object, Snapshot, StoreError};
 use tokio::time::Instant;
 
-use super::get::{YAML, compressible, large_json, whole};
+use super::get::{self, compressible, whole};
 use crate::{
     encode::{
         body::Body,
-        buffered::ListBuilder,
-        streamed::{Items, StreamedList},
+        buffered::{GoBuffer, ListBuilder},
+        made::{MadeList, Maker, Measure},
+        streamed::{Filter, Items, StreamedList},
     },
-    pipeline::{
-        reply::{JSON, Reply},
-        request::Call,
-    },
+    pipeline::{reply::Reply, request::Call},
 };
 
-pub(crate) async fn run(call: &Call, resource: &Resource) -> Result<Reply, Status> {
-    let form = media_type::negotiate(call.accept(), &[Form::Json, Form::Yaml])?;
+pub(crate) async fn run(call: &Call, resource: &Arc<Resource>) -> Result<Reply, Status> {
+    let wanted = get::wanted(call, resource)?;
     let options = ListOptions::parse(&call.query, resource, &call.app.config.gates)?;
     let (snapshot, revision) = snapshot(call, resource, &options).await?;
+    let view = wanted.list(resource, &call.query)?;
     let (meta, items) = cut(call, resource, &options, &snapshot, revision);
     drop(snapshot);
-    let head = encode::list_prefix(resource, &meta);
-    let item_prefix = encode::list_item_prefix(resource);
-    let streams = call.app.config.gates.enabled(Gate::StreamingCollectionEncodingToJSON)
-        && form == Form::Json
-        && !call.pretty;
-    if streams {
-        let list = StreamedList::new(head.into(), items, item_prefix);
-        return Ok(compressible(call, Reply::new(200, JSON, Body::empty()), list));
+    answer(call, resource, view, &meta, items).await
+}
+
+/// A list of any items, as the client accepts it.
+pub(super) async fn answer(
+    call: &Call,
+    resource: &Arc<Resource>,
+    view: View,
+    meta: &ListMeta,
+    items: Items,
+) -> Result<Reply, Status> {
+    let streams = view.streams(&call.app.config.gates);
+    let content_type = view.content_type();
+    let reply = || Reply::new(200, content_type, Body::empty());
+    if view.has_stored_items(resource) {
+        let head = view.list_head(resource, meta, 0);
+        let item_prefix = encode::list_item_prefix(resource);
+        if streams {
+            let list = StreamedList::new(head.into(), items, item_prefix);
+            return Ok(compressible(call, reply(), list));
+        }
+        let mut builder = ListBuilder::new(&head, items, item_prefix);
+        let mut turns = Turns::default();
+        while !builder.step() {
+            turns.take().await;
+        }
+        let body = view.finish_list(builder.into_buffer().into_bytes());
+        return Ok(whole(call, 200, content_type, body));
     }
-    let mut builder = ListBuilder::new(&head, items, item_prefix);
-    let mut batches = 0;
-    while !builder.step() {
-        batches += 1;
-        if batches % BATCHES_PER_TURN == 0 {
+    let items = sorted(&view, items);
+    let maker = Maker { view, resource: Arc::clone(resource), now: call.app.clock.wall() };
+    let mut turns = Turns::default();
+    let mut bytes = 0;
+    if maker.view.announces_length() {
+        let mut measure = Measure::new(&maker, items.clone());
+        bytes = loop {
+            match measure.step()? {
+                Some(bytes) => break bytes,
+                None => turns.take().await,
+            }
+        };
+    }
+    let view = maker.view.clone();
+    let mut list = MadeList::new(maker, meta, items, bytes);
+    if streams {
+        return Ok(compressible(call, reply(), list));
+    }
+    let mut buffer = GoBuffer::default();
+    while !list.step_into(&mut buffer)? {
+        turns.take().await;
+    }
+    let body = view.finish_list(buffer.into_bytes());
+    Ok(whole(call, 200, content_type, body))
+}
+
+/// The items in the order in which they are shown.
+fn sorted(view: &View, mut items: Items) -> Items {
+    let Some(table) = view.sorts() else { return items };
+    let mut objects = Vec::new();
+    let mut before = None;
+    while before != Some(objects.len()) {
+        before = Some(objects.len());
+        items.next_batch(&mut objects);
+    }
+    table.sort(&mut objects);
+    Items::Page(objects.into_iter())
+}
+
+/// Lets other requests have a turn now and then.
+#[derive(Default)]
+struct Turns(usize);
+
+impl Turns {
+    async fn take(&mut self) {
+        self.0 += 1;
+        if self.0.is_multiple_of(BATCHES_PER_TURN) {
             tokio::task::yield_now().await;
         }
-    }
-    let body = builder.into_buffer().into_bytes();
-    match form {
-        Form::Yaml => {
-            let yaml = encode::yaml_of_json(&body);
-            Ok(whole(call, 200, YAML, yaml.into()))
-        }
-        // The second copy that MarshalIndent makes; the first is let go.
-        _ if call.pretty => Ok(large_json(call, 200, encode::indent(&body).into())),
-        _ => Ok(large_json(call, 200, body)),
     }
 }
 
@@ -125,8 +174,7 @@ fn cut(
     let selection = options.selection(&call.info);
     if options.effective_limit() == 0 && options.continue_token.is_none() {
         let filter = (!selection.is_empty()).then(|| {
-            let matches: Box<dyn Fn(&Object) -> bool + Send> =
-                Box::new(move |object| selection.matches(object));
+            let matches: Filter = Arc::new(move |object| selection.matches(object));
             matches
         });
         let meta = ListMeta { resource_version: revision, ..ListMeta::default() };
@@ -165,11 +213,4 @@ pub(super) fn page(
         remaining_item_count: page.remaining,
     };
     (meta, page.objects)
-}
-
-/// A list's whole body.
-pub(super) fn of_objects(resource: &Resource, meta: &ListMeta, objects: Vec<Arc<Object>>) -> Bytes {
-    let head = encode::list_prefix(resource, meta);
-    let items = Items::Page(objects.into_iter());
-    ListBuilder::new(&head, items, encode::list_item_prefix(resource)).finish().into_bytes()
 }

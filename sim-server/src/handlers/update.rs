@@ -63,7 +63,7 @@ fn with(
         };
         let value = config::check(resource, value)?;
         if dry_run {
-            return Ok(write::dry_run(call, 200, &value));
+            return write::dry_run(call, resource, 200, &value);
         }
         match write::replace(call, &shelf, resource, &before, &value)? {
             Stored::Kept(object) | Stored::Removed(object) => {

@@ -10,11 +10,11 @@ use std::{
 
 use bytes::Bytes;
 use sim_api::{
-    encode::{self, WatchEventType},
+    encode::WatchEventType,
     list_options::{ListOptions, Selection, WatchStart},
-    media_type::{self, Form},
     resources::Resource,
     status::Status,
+    view::View,
 };
 use sim_store::{Event, EventKind, ListCursor, Object};
 use tokio::{
@@ -31,21 +31,26 @@ use crate::{
     flow::WatchEntry,
     pipeline::{
         admit::{self, Seat},
-        reply::{JSON, Reply},
+        reply::Reply,
         request::Call,
     },
     shelf::Shelf,
 };
 
 pub(crate) async fn run(call: &mut Call, resource: &Arc<Resource>) -> Result<Reply, Status> {
-    media_type::negotiate(call.accept(), &[Form::Json])?;
+    let wanted = super::get::wanted(call, resource)?;
     let app = &Arc::clone(&call.app);
     let options = ListOptions::parse_watch(&call.query, resource, &app.config.gates)?;
+    let initial_events = options.send_initial_events == Some(true);
+    let view = wanted.watch(resource, &call.query, initial_events)?;
+    let content_type = view.watch_content_type();
     let shelf = app.shelf(resource);
     let bell = shelf.subscribe();
     let mut watch = Watch {
         app: Arc::clone(app),
         resource: Arc::clone(resource),
+        view,
+        is_first: true,
         selection: options.selection(&call.info),
         prefix: resource.key_prefix(&call.info.namespace),
         cursor: 0,
@@ -85,7 +90,7 @@ pub(crate) async fn run(call: &mut Call, resource: &Arc<Resource>) -> Result<Rep
     } else {
         call.seat = None;
     }
-    Ok(Reply::new(200, JSON, Body::stream(WatchBody::Idle(Box::new(watch)))))
+    Ok(Reply::new(200, content_type, Body::stream(WatchBody::Idle(Box::new(watch)))))
 }
 
 /// Bookmarks come about once a minute. Source: `bookmarkFrequency` of `cacher.go`.
@@ -109,6 +114,9 @@ fn length(call: &Call, options: &ListOptions) -> Duration {
 struct Watch {
     app: Arc<App>,
     resource: Arc<Resource>,
+    view: View,
+    /// No event has been sent yet.
+    is_first: bool,
     shelf: Arc<Shelf>,
     selection: Selection,
     prefix: String,
@@ -151,8 +159,7 @@ impl Watch {
             }
             if self.bookmarks && Instant::now() >= self.next_bookmark {
                 self.next_bookmark = Instant::now() + BOOKMARK_INTERVAL;
-                let bookmark = encode::bookmark(&self.resource, self.cursor, false);
-                return Some(Bytes::from(bookmark).into());
+                return Some(self.bookmark(self.cursor, false).into());
             }
             let wake =
                 if self.bookmarks { self.next_bookmark.min(self.deadline) } else { self.deadline };
@@ -167,14 +174,15 @@ impl Watch {
             cursor.next_batch(BATCH, &mut objects);
             let at_end = objects.is_empty();
             let mut piece = Segments::with_capacity(objects.len() * 3 + 1);
-            for object in objects.iter().filter(|object| self.selection.matches(object)) {
+            objects.retain(|object| self.selection.matches(object));
+            for object in &objects {
                 self.push_object(&mut piece, WatchEventType::Added, object);
             }
             if at_end {
                 self.initial = None;
                 self.seat = None;
                 if let Some(revision) = self.bookmark_at.take() {
-                    piece.push(encode::bookmark(&self.resource, revision, true).into());
+                    piece.push(self.bookmark(revision, true));
                 }
             }
             if !piece.is_empty() {
@@ -196,8 +204,7 @@ impl Watch {
                 // A watch may start from `oldest`; the first version it would see is the next.
                 let status = Status::watch_expired(self.cursor, window.oldest + 1);
                 self.ended = true;
-                let frame = encode::watch_frame(WatchEventType::Error, &status.to_value());
-                piece.push(frame.into());
+                piece.push(self.view.error_event(&status).into());
                 break;
             }
             let Some(last) = events.last() else { break };
@@ -212,10 +219,9 @@ impl Watch {
     }
 
     /// What this watch sees of a change: an object may come into or go out of its selection.
-    fn push_event(&self, piece: &mut Segments, event: &Event) {
-        let sees = |object: &Object| {
-            object.key().starts_with(&*self.prefix) && self.selection.matches(object)
-        };
+    fn push_event(&mut self, piece: &mut Segments, event: &Event) {
+        let (prefix, selection) = (&*self.prefix, &self.selection);
+        let sees = |object: &Object| object.key().starts_with(prefix) && selection.matches(object);
         let before = event.previous.as_deref().is_some_and(sees);
         let now = event.kind != EventKind::Deleted && sees(&event.object);
         let kind = match (before, now) {
@@ -232,32 +238,36 @@ impl Watch {
             }
             return;
         }
-        if !self.resource.is_storage_version() {
+        let Some(slot) = self.view.frame_slot(&self.resource, kind) else {
             self.push_object(piece, kind, &event.object);
             return;
-        }
-        let frame = event.frame(kind as u8, || self.frame(kind, &event.object));
-        self.count(frame.len());
-        piece.push(frame);
+        };
+        let frame = event.frame(slot, || self.frame(kind, &event.object));
+        self.push(piece, frame);
     }
 
-    fn push_object(&self, piece: &mut Segments, kind: WatchEventType, object: &Object) {
+    fn push_object(&mut self, piece: &mut Segments, kind: WatchEventType, object: &Object) {
         let frame = self.frame(kind, object);
+        self.push(piece, frame);
+    }
+
+    fn push(&mut self, piece: &mut Segments, frame: Bytes) {
         self.count(frame.len());
+        self.is_first = false;
         piece.push(frame);
     }
 
+    fn bookmark(&mut self, revision: u64, ends_initial_events: bool) -> Bytes {
+        let is_first = std::mem::take(&mut self.is_first);
+        let now = self.app.clock.wall();
+        self.view.bookmark(&self.resource, revision, ends_initial_events, now, is_first).into()
+    }
+
+    /// An object that cannot be read is an error event.
     fn frame(&self, kind: WatchEventType, object: &Object) -> Bytes {
-        if !self.resource.is_storage_version() {
-            let value = encode::decode(&self.resource, object).unwrap_or_default();
-            return encode::watch_frame(kind, &value).into();
-        }
-        let mut frame = encode::watch_frame_prefix(kind, &self.resource);
-        let members = object.members();
-        frame.reserve_exact(members.len() + encode::WATCH_FRAME_SUFFIX.len());
-        frame.extend_from_slice(&members);
-        frame.extend_from_slice(encode::WATCH_FRAME_SUFFIX);
-        frame.into()
+        let now = self.app.clock.wall();
+        let frame = self.view.event(&self.resource, kind, object, now, self.is_first);
+        frame.unwrap_or_else(|status| self.view.error_event(&status)).into()
     }
 
     fn count(&self, bytes: usize) {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use sim_api::{encode, media_type, resources::Resource, status::Status};
 use sim_store::{Object, StoreError};
 
-use super::get::object_reply;
+use super::get::{object_reply, value_reply};
 use crate::{
     flow::config,
     pipeline::{reply::Reply, request::Call},
@@ -114,8 +114,13 @@ pub(super) fn reply(
 }
 
 /// The answer to a dry run.
-pub(super) fn dry_run(call: &Call, code: u16, value: &Value) -> Reply {
-    Reply::json(code, if call.pretty { encode::pretty(value) } else { encode::compact(value) })
+pub(super) fn dry_run(
+    call: &Call,
+    resource: &Resource,
+    code: u16,
+    value: &Value,
+) -> Result<Reply, Status> {
+    value_reply(call, resource, code, value)
 }
 
 /// How often a change is tried again when others change the same object.

@@ -67,7 +67,7 @@ pub(crate) async fn handle(
     };
     let reply = match outcome {
         Ok(reply) => reply,
-        Err(status) => Reply::status(&status, call.accept(), call.pretty),
+        Err(status) => Reply::status(&status, &call),
     };
     if call.is_shed {
         account.terminated(429);

@@ -4,12 +4,9 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body::Body as _;
 use serde_json::Value;
-use sim_api::{
-    encode,
-    media_type::{self, Form},
-    status::Status,
-};
+use sim_api::{encode, status::Status, view};
 
+use super::request::Call;
 use crate::encode::body::Body;
 
 /// Status code, headers and body.
@@ -48,15 +45,13 @@ impl Reply {
 
     /// A Status in the form that the client accepts, with its Retry-After. Recorded: a client
     /// that accepts nothing of what there is gets indented JSON.
-    pub(crate) fn status(status: &Status, accept: &str, pretty: bool) -> Self {
-        let forms = [Form::Json, Form::Yaml];
-        let reply = match media_type::negotiate(accept, &forms) {
-            Ok(Form::Yaml) => {
-                let yaml = encode::to_yaml(&status.to_value());
-                Self::new(status.code, Form::Yaml.media_type(), Body::full(yaml))
-            }
-            Ok(_) if !pretty => Self::json(status.code, status.to_json()),
-            _ => Self::json(status.code, encode::pretty(&status.to_value())),
+    pub(crate) fn status(status: &Status, call: &Call) -> Self {
+        let value = status.to_value();
+        let negotiated =
+            view::negotiated(call.app.config.release, call.accept(), call.pretty, &value);
+        let reply = match negotiated {
+            Ok((form, body)) => Self::new(status.code, form.media_type(), Body::full(body)),
+            Err(_) => Self::json(status.code, encode::pretty(&value)),
         };
         match status.retry_after_seconds() {
             Some(seconds) => reply.with(header::RETRY_AFTER, &seconds.to_string()),
