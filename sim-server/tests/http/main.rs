@@ -17,7 +17,6 @@ mod kubectl;
 mod list_bytes;
 mod list_options;
 mod random_operations;
-mod recorded;
 mod server;
 mod shutdown;
 mod watch;
