@@ -10,9 +10,8 @@ mod adopt;
 mod create;
 mod defaults;
 mod delete;
-mod names;
+pub(crate) mod names;
 mod update;
-mod validate;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -24,7 +23,7 @@ pub use self::{
     delete::{DeletePlan, is_released, plan_delete},
     update::{check_applied, expected_revision, prepare_applied_update, prepare_update},
 };
-use crate::{Release, Status, go, status::Result};
+use crate::{Release, Status, status::Result};
 
 /// What a write needs from outside.
 #[derive(Clone, Debug)]
@@ -148,14 +147,6 @@ fn str_of<'a>(metadata: &'a Map<String, Value>, key: &str) -> &'a str {
 fn strings(metadata: &Map<String, Value>, key: &str) -> Vec<String> {
     let items = metadata.get(key).and_then(Value::as_array);
     items.into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned)).collect()
-}
-
-/// How Go prints a time in an error; the text itself where it is none.
-fn go_time(text: &str) -> String {
-    match text.parse::<Timestamp>() {
-        Ok(at) => at.strftime("%Y-%m-%d %H:%M:%S +0000 UTC").to_string(),
-        Err(_) => go::quote(text),
-    }
 }
 
 /// The members of ObjectMeta in the order of the Go struct.

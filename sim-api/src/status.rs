@@ -470,6 +470,28 @@ impl StatusCause {
         Self::with_body(CauseReason::FieldValueTooLong, field, None, &detail)
     }
 
+    /// A list has the value twice; `value` is as Go prints it.
+    pub fn duplicate(field: impl Into<String>, value: impl Into<String>) -> Self {
+        Self::with_body(CauseReason::FieldValueDuplicate, field, Some(value.into()), "")
+    }
+
+    /// A value refers to nothing; `value` is as Go prints it, `detail` may be empty.
+    pub fn not_found(field: impl Into<String>, value: impl Into<String>, detail: &str) -> Self {
+        Self::with_body(CauseReason::FieldValueNotFound, field, Some(value.into()), detail)
+    }
+
+    /// A list has more than `max` elements.
+    pub fn too_many(field: impl Into<String>, count: usize, max: usize) -> Self {
+        let detail = format!("must have at most {max} items");
+        let count = Some(count.to_string());
+        Self::with_body(CauseReason::FieldValueTooMany, field, count, &detail)
+    }
+
+    /// A field is wrong in a way that its value does not explain.
+    pub fn invalid_omitted(field: impl Into<String>, detail: &str) -> Self {
+        Self::with_body(CauseReason::FieldValueInvalid, field, None, detail)
+    }
+
     fn with_body(
         reason: CauseReason,
         field: impl Into<String>,

@@ -2,11 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{WriteContext, defaults, join, split, str_of, time, validate};
+use super::{WriteContext, defaults, join, split, str_of, time};
 use crate::{
     Resource, Status, managed_fields,
     schema::{Schema, Typed},
     status::Result,
+    validation,
 };
 
 /// The object as it is to be stored, from one that a client sent.
@@ -69,11 +70,13 @@ fn prepare(
     set_kind_members(resource, &typed, &mut members, &mut metadata);
     defaults::admit(resource, &mut members);
 
-    let causes = validate::on_create(resource, &members, &metadata);
+    let object = join(resource, members, metadata);
+    let causes = validation::on_create(resource, &object);
     if !causes.is_empty() {
-        let name = str_of(&metadata, "name");
+        let name = super::name(&object);
         return Err(Status::invalid(&resource.group, &resource.kind, name, causes));
     }
+    let (members, mut metadata) = split(object)?;
     // Found by the storage, hence after validation and not a proper Status.
     let revision = str_of(&metadata, "resourceVersion");
     if !matches!(revision, "" | "0") {

@@ -7,7 +7,7 @@ use crate::Resource;
 
 /// What is wrong with a name, in the real words. `is_prefix` is for generateName, whose end is
 /// not the end of the name.
-pub(super) fn errors(resource: &Resource, name: &str, is_prefix: bool) -> Vec<String> {
+pub(crate) fn errors(resource: &Resource, name: &str, is_prefix: bool) -> Vec<String> {
     // What follows a trailing dash is made by the server.
     let masked;
     let name = match name.strip_suffix('-') {
@@ -28,7 +28,7 @@ pub(super) fn errors(resource: &Resource, name: &str, is_prefix: bool) -> Vec<St
     }
 }
 
-pub(super) fn subdomain(name: &str) -> Vec<String> {
+pub(crate) fn subdomain(name: &str) -> Vec<String> {
     let mut errors = too_long(name, 253);
     if !name.split('.').all(is_label) {
         errors.push(SUBDOMAIN.to_owned());
@@ -36,7 +36,7 @@ pub(super) fn subdomain(name: &str) -> Vec<String> {
     errors
 }
 
-fn label(name: &str) -> Vec<String> {
+pub(crate) fn label(name: &str) -> Vec<String> {
     let mut errors = too_long(name, 63);
     if !is_label(name) {
         let is_subdomain = name.split('.').all(is_label);
@@ -45,7 +45,7 @@ fn label(name: &str) -> Vec<String> {
     errors
 }
 
-fn label_1035(name: &str) -> Vec<String> {
+pub(crate) fn label_1035(name: &str) -> Vec<String> {
     let mut errors = too_long(name, 63);
     if !is_label(name) || !name.starts_with(|c: char| c.is_ascii_lowercase()) {
         errors.push(LABEL_1035.to_owned());
@@ -53,7 +53,7 @@ fn label_1035(name: &str) -> Vec<String> {
     errors
 }
 
-fn path_segment(name: &str, is_prefix: bool) -> Vec<String> {
+pub(crate) fn path_segment(name: &str, is_prefix: bool) -> Vec<String> {
     if !is_prefix && matches!(name, "." | "..") {
         return vec![format!("may not be '{name}'")];
     }
@@ -64,7 +64,7 @@ fn path_segment(name: &str, is_prefix: bool) -> Vec<String> {
         .collect()
 }
 
-fn is_label(label: &str) -> bool {
+pub(crate) fn is_label(label: &str) -> bool {
     let edge = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let bytes = label.as_bytes();
     bytes.first().is_some_and(edge)
@@ -72,7 +72,7 @@ fn is_label(label: &str) -> bool {
         && bytes.iter().all(|byte| edge(byte) || *byte == b'-')
 }
 
-fn too_long(name: &str, max: usize) -> Vec<String> {
+pub(crate) fn too_long(name: &str, max: usize) -> Vec<String> {
     let error = format!("must be no more than {max} characters");
     if name.len() > max { vec![error] } else { Vec::new() }
 }

@@ -2,11 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::{
-    WriteContext, create::set_namespace, defaults, generation, join, split, str_of, validate,
-};
+use super::{WriteContext, create::set_namespace, defaults, generation, join, split, str_of};
 use crate::{
     RequestInfo, Resource, Status, StatusCause, go, managed_fields, schema::Schema, status::Result,
+    validation,
 };
 
 /// The version that the client means to replace; `None` when it does not say.
@@ -87,12 +86,12 @@ fn prepare(
     if counts && is_spec_changed(resource, &members, &metadata, &old_members, &old_metadata) {
         metadata.insert("generation".into(), (generation(&old_metadata) + 1).into());
     }
-    let causes = validate::on_update(resource, &members, &metadata, &old_metadata);
+    let mut object = join(resource, members, metadata);
+    let causes = validation::on_update(resource, &request.subresource, &object, &known);
     if !causes.is_empty() {
         let name = str_of(&old_metadata, "name");
         return Err(Status::invalid(&resource.group, &resource.kind, name, causes));
     }
-    let mut object = join(resource, members, metadata);
     if let Some(context) = tracked {
         let (subresource, manager) = (&request.subresource, &context.manager);
         let live = Some(&known);

@@ -80,6 +80,8 @@ reasons! {
         FieldValueRequired = "FieldValueRequired",
         /// The value is too long.
         FieldValueTooLong = "FieldValueTooLong",
+        /// The list has too many elements.
+        FieldValueTooMany = "FieldValueTooMany",
         /// The namespace is being deleted.
         NamespaceTerminating = "NamespaceTerminating",
         /// The version asked for is not reached yet.
@@ -100,6 +102,7 @@ impl CauseReason {
             Self::FieldValueNotSupported => "Unsupported value",
             Self::FieldValueRequired => "Required value",
             Self::FieldValueTooLong => "Too long",
+            Self::FieldValueTooMany => "Too many",
             Self::DisruptionBudget
             | Self::FieldManagerConflict
             | Self::NamespaceTerminating
