@@ -289,7 +289,6 @@ const NOT_YET: &[&str] = &[
     "delete__service_and_node_delete_response#0",
     "delete__service_and_node_delete_response#2",
     "flows__kubelet_like#0",
-    "patch__json_add_replace_remove#14",
     "patch__json_add_replace_remove#19",
     "patch__merge_basic#12",
     "patch__merge_list_replace#4",
