@@ -81,6 +81,8 @@ pub struct Config {
     pub populate_namespace: String,
     /// Seed of everything random.
     pub random_seed: u64,
+    /// Least time that requests execute.
+    pub(crate) service_times: crate::pipeline::pace::ServiceTimes,
     /// Worker threads, 0 = one per core.
     pub threads: usize,
     /// Stop at end of standard input.

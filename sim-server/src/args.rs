@@ -7,7 +7,10 @@ use clap::Args;
 use fixtures::dataset::Populate;
 use sim_api::release::{FeatureGates, Release};
 
-use crate::app::{Config, parse_tokens};
+use crate::{
+    app::{Config, parse_tokens},
+    pipeline::pace::ServiceTimes,
+};
 
 /// What a person typed.
 #[derive(Args, Clone, Debug)]
@@ -89,6 +92,14 @@ pub struct ServeArgs {
     /// Seed of everything random: uids, generated names, watch time-outs
     #[arg(long, default_value_t = 1)]
     pub random_seed: u64,
+    /// What a request of a verb executes at least, holding its seats, e.g. list=700ms,get=15ms:
+    /// this server is far faster than the real one, and a queue needs work that takes time
+    #[arg(long, value_name = "VERB=TIME,...", default_value = "")]
+    pub service_time: String,
+    /// CPUs that share the work of --service-time: with more requests than CPUs each takes longer;
+    /// 0 = every request has its own
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub service_cpus: u16,
     /// Worker threads, 0 = one per core
     #[arg(long, default_value_t = 0)]
     pub threads: usize,
@@ -174,6 +185,9 @@ impl ServeArgs {
         } else {
             Some(Populate::parse(&self.populate).map_err(|error| flag("--populate", &error))?)
         };
+        let service_times =
+            ServiceTimes::parse(&self.service_time).map_err(|e| flag("--service-time", &e))?;
+        let service_times = service_times.on_cpus(self.service_cpus);
         Ok(Config {
             bind_address: self.bind_address,
             secure_port: (self.secure_port != 0).then_some(self.secure_port),
@@ -199,6 +213,7 @@ impl ServeArgs {
             populate,
             populate_namespace: self.populate_namespace,
             random_seed: self.random_seed,
+            service_times,
             threads: self.threads,
             exit_on_stdin_close: self.exit_on_stdin_close,
             exit_after: (!self.exit_after.is_zero()).then_some(self.exit_after),

@@ -1,7 +1,7 @@
 //! What every request passes, in this order; each step is a module.
 //!
 //! request info → deadline → authentication → impersonation → authorization → flow control →
-//! route → handler → accounting.
+//! pace → route → handler → accounting.
 
 mod account;
 pub(crate) mod admit;
@@ -9,6 +9,7 @@ mod authenticate;
 mod authorize;
 mod deadline;
 mod impersonate;
+pub(crate) mod pace;
 pub(crate) mod reply;
 pub(crate) mod request;
 mod route;
@@ -89,6 +90,7 @@ async fn answer(call: &mut Call) -> Result<Reply, Status> {
         call.is_shed = true;
         return Ok(rejection);
     }
+    pace::run(call).await;
     route::run(call).await
 }
 

@@ -5,6 +5,7 @@
 
 mod cures;
 mod server;
+mod three_users;
 
 use serde_json::{Value, json};
 use server::{FLOW, Server, eventually};

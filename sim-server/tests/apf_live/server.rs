@@ -45,13 +45,60 @@ impl Answer {
     }
 }
 
+/// HTTP/1.1, one request after the other.
+pub(crate) struct Connection {
+    stream: TcpStream,
+    user: String,
+}
+
+impl Connection {
+    /// The code of an answer whose body is read to its end.
+    pub(crate) async fn get(&mut self, path: &str) -> u16 {
+        let user = &self.user;
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {user}\r\n\r\n");
+        self.stream.write_all(request.as_bytes()).await.unwrap();
+        let mut bytes = Vec::with_capacity(READ_BYTES);
+        let head = loop {
+            self.more(&mut bytes).await;
+            if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+                break at + 4;
+            }
+        };
+        let text = str::from_utf8(&bytes[..head]).unwrap().to_ascii_lowercase();
+        let length = text.split("content-length: ").nth(1);
+        let length: Option<usize> =
+            length.map(|rest| rest.lines().next().unwrap().trim().parse().unwrap());
+        let code = text.split(' ').nth(1).unwrap().parse().unwrap();
+        match length {
+            Some(length) => {
+                while bytes.len() < head + length {
+                    self.more(&mut bytes).await;
+                }
+            }
+            None => {
+                while !bytes.ends_with(b"\r\n0\r\n\r\n") {
+                    self.more(&mut bytes).await;
+                }
+            }
+        }
+        code
+    }
+
+    async fn more(&mut self, bytes: &mut Vec<u8>) {
+        bytes.reserve(READ_BYTES);
+        let read = timeout(PATIENCE, self.stream.read_buf(bytes)).await.unwrap().unwrap();
+        assert!(read > 0, "the server closed the connection");
+    }
+}
+
 impl Server {
-    /// A server with users `alice`, `bob` and `carol`, whose tokens are their names.
+    /// A server with some users, whose tokens are their names.
     pub(crate) async fn start(flags: &[&str]) -> Self {
         let given = ["sim-server", "--insecure-port=auto", "--secure-port=0"];
         let cli = Cli::try_parse_from(given.iter().chain(flags)).unwrap();
         let mut config = cli.serve.into_config().unwrap();
-        config.tokens = ["alice", "bob", "carol"]
+        config.tokens = ["alice", "bob", "carol", "elephant", "mouse1", "mouse2"]
             .map(|name| Token {
                 token: name.into(),
                 user: name.into(),
@@ -91,6 +138,12 @@ impl Server {
     /// Asks, and reads nothing: dropping it is a client that has left.
     pub(crate) async fn deaf(&self, user: &str, path: &str) -> TcpStream {
         self.open(user, "GET", path, "").await
+    }
+
+    /// A connection that stays open.
+    pub(crate) async fn connection(&self, user: &str) -> Connection {
+        let stream = timeout(PATIENCE, TcpStream::connect(self.http)).await.unwrap().unwrap();
+        Connection { stream, user: user.to_owned() }
     }
 
     async fn open(&self, user: &str, method: &str, path: &str, body: &str) -> TcpStream {
@@ -163,5 +216,8 @@ fn unchunk(body: &str) -> String {
     }
     text
 }
+
+/// Taken from a socket at a time.
+const READ_BYTES: usize = 64 << 10;
 
 pub(crate) const FLOW: &str = "/apis/flowcontrol.apiserver.k8s.io/v1";
