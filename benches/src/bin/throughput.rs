@@ -170,6 +170,8 @@ fn of_dataset(
             let middle = median(ratios);
             let others = own.iter().map(|turn| turn.others).fold(0.0, f64::max);
             let is_minimal = *name == "minimal";
+            // A buffered LIST builds its body first, as that release does: it is no fast path.
+            let has_target = *name == "streamed";
             let share = format!(
                 "{:.0} % ({:.0} to {:.0})",
                 middle * 100.0,
@@ -185,8 +187,8 @@ fn of_dataset(
                 format!("{cpu:.2}"),
                 format!("{:.0} %", others * 100.0),
                 if is_minimal { String::new() } else { share },
-                if is_minimal { String::new() } else { "70 %".to_owned() },
-                if is_minimal { String::new() } else { verdict(middle >= 0.7) },
+                if has_target { "at least 70 %".to_owned() } else { String::new() },
+                if has_target { verdict(middle >= 0.7) } else { String::new() },
             ]);
         }
     }
