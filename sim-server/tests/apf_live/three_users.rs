@@ -136,8 +136,6 @@ async fn check(experiment: Experiment) {
     let ok_of = |user: &str| run["users"][user]["ok"].as_f64().unwrap();
     let all_recorded: f64 = USERS.iter().map(|(user, _)| ok_of(user)).sum();
     let all: u64 = got.iter().map(|got| got.ok).sum();
-    let counts: Vec<_> = got.iter().map(|got| (got.ok, got.refused)).collect();
-    println!("{}: answered and refused here {counts:?}", experiment.recording);
     for ((user, _), got) in USERS.iter().zip(&got) {
         let here = got.ok as f64 / all as f64 * 100.0;
         let there = ok_of(user) / all_recorded * 100.0;
