@@ -41,6 +41,7 @@ pub mod request_info;
 pub mod resources;
 pub mod schema;
 pub mod status;
+pub mod subresource;
 pub mod table;
 mod validation;
 pub mod view;

@@ -22,6 +22,7 @@ mod managed;
 mod merge;
 mod path;
 mod remove;
+pub(crate) mod scale;
 mod set;
 mod track;
 mod validate;

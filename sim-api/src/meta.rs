@@ -20,7 +20,7 @@ use uuid::Uuid;
 pub use self::{
     adopt::adopt,
     create::{prepare_applied_create, prepare_create},
-    delete::{DeletePlan, is_released, plan_delete},
+    delete::{DeletePlan, check_preconditions, is_released, plan_delete},
     update::{check_applied, expected_revision, prepare_applied_update, prepare_update},
 };
 use crate::{Release, Status, status::Result};
@@ -59,6 +59,27 @@ pub fn uid(object: &Value) -> &str {
 pub fn generate_name(object: &Value) -> Option<&str> {
     let base = text(object, "generateName");
     (name(object).is_empty() && !base.is_empty()).then_some(base)
+}
+
+/// `new` with the metadata that a client may leave out of an update, from `old`.
+///
+/// The resourceVersion is not filled in: without one the update is unconditional.
+#[must_use]
+pub fn filled(new: &Value, old: &Value) -> Value {
+    let mut filled = new.clone();
+    let metadata = filled.as_object_mut().and_then(|members| {
+        members.entry("metadata").or_insert_with(|| Map::new().into()).as_object_mut()
+    });
+    let Some(metadata) = metadata else { return filled };
+    for key in ["name", "namespace", "uid", "creationTimestamp"] {
+        let given = metadata.get(key).and_then(Value::as_str).unwrap_or_default();
+        if given.is_empty()
+            && let Some(known) = old.get("metadata").and_then(|old| old.get(key))
+        {
+            metadata.insert(key.to_owned(), known.clone());
+        }
+    }
+    filled
 }
 
 /// A time as metadata has it: RFC 3339, in seconds.

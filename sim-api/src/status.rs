@@ -75,6 +75,11 @@ impl Status {
         Self::failure(200, Reason::Unknown, "")
     }
 
+    /// 201 of a subresource that makes no object: a binding, an eviction.
+    pub fn created() -> Self {
+        Self { code: 201, ..Self::success() }
+    }
+
     /// 400.
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self::failure(400, Reason::BadRequest, message)
@@ -402,7 +407,8 @@ impl Status {
         if let Some(details) = &self.details {
             object.insert("details".into(), details.to_value());
         }
-        if self.code >= 400 {
+        // The answer to a deletion has none.
+        if self.code != 200 {
             object.insert("code".into(), self.code.into());
         }
     }

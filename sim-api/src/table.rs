@@ -41,6 +41,12 @@ use crate::{
     status::Result,
 };
 
+/// A label selector as text, its requirements sorted by key; `None` where one cannot be.
+pub(crate) fn selector_text(selector: &Value) -> Option<String> {
+    // The time is for ages, of which a selector has none.
+    selector::requirements(Reader::new(selector, Timestamp::UNIX_EPOCH))
+}
+
 /// How the objects of one resource are printed for one request.
 #[derive(Clone, Debug)]
 pub struct Table {

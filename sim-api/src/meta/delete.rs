@@ -82,7 +82,16 @@ pub fn is_released(object: &Value) -> bool {
         && (!is_namespace || spec_finalizers.is_none_or(Vec::is_empty))
 }
 
-fn check_preconditions(resource: &Resource, object: &Value, options: &DeleteOptions) -> Result<()> {
+/// Whether an object is the one that is to be deleted.
+///
+/// # Errors
+///
+/// 409 when it has another uid or resourceVersion.
+pub fn check_preconditions(
+    resource: &Resource,
+    object: &Value,
+    options: &DeleteOptions,
+) -> Result<()> {
     let refuse = |detail: String| {
         let name = super::name(object);
         Err(Status::conflict(&resource.group, &resource.kind, name, &detail))

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{WriteContext, create::set_namespace, defaults, generation, join, split, str_of};
 use crate::{
     RequestInfo, Resource, Status, StatusCause, go, managed_fields, schema::Schema, status::Result,
-    validation,
+    subresource, validation,
 };
 
 /// The version that the client means to replace; `None` when it does not say.
@@ -76,8 +76,13 @@ fn prepare(
     }
     keep_system_members(&mut metadata, &old_metadata);
     keep_other_half(resource, &request.subresource, &mut members, &old_members);
-    if request.subresource == "status" {
-        keep_metadata(resource, &mut metadata, &old_metadata);
+    match request.subresource.as_str() {
+        "status" => keep_metadata(resource, &mut metadata, &old_metadata),
+        "ephemeralcontainers" | "resize" => {
+            keep(&mut metadata, &old_metadata, &["labels", "annotations"]);
+            keep(&mut metadata, &old_metadata, &["ownerReferences", "finalizers"]);
+        }
+        _ => {}
     }
     let typed = Schema::of(resource);
     let (members, mut metadata) =
@@ -154,14 +159,19 @@ fn keep_system_members(metadata: &mut Map<String, Value>, old: &Map<String, Valu
 /// An update of the status leaves the rest as it was, and the other way round.
 fn keep_other_half(
     resource: &Resource,
-    subresource: &str,
+    part: &str,
     members: &mut Map<String, Value>,
     old: &Map<String, Value>,
 ) {
     let is_namespace = resource.is("", "namespaces");
-    let keeps = |key: &str| match subresource {
+    if let (Some(old), Some(new)) = (old.get("spec"), members.get("spec"))
+        && let Some(spec) = subresource::pod::spec(part, old, new)
+    {
+        members.insert("spec".into(), spec);
+    }
+    let keeps = |key: &str| match part {
         "status" => key != "status",
-        "finalize" => key != "spec",
+        "finalize" | "ephemeralcontainers" | "resize" => key != "spec",
         _ => {
             (key == "status" && resource.subresource("status").is_some())
                 || (is_namespace && key == "spec")
@@ -189,7 +199,11 @@ fn keep_metadata(resource: &Resource, metadata: &mut Map<String, Value>, old: &M
         }
         _ => &[],
     };
-    for &key in kept {
+    keep(metadata, old, kept);
+}
+
+fn keep(metadata: &mut Map<String, Value>, old: &Map<String, Value>, keys: &[&str]) {
+    for &key in keys {
         match old.get(key) {
             Some(value) => metadata.insert(key.to_owned(), value.clone()),
             None => metadata.shift_remove(key),

@@ -70,14 +70,15 @@ async fn options(call: &mut Call) -> Result<DeleteOptions, Status> {
     DeleteOptions::parse(&call.query, &content_type, &body)
 }
 
-enum Outcome {
+pub(super) enum Outcome {
     /// Marked for deletion; something still holds it.
     Remains(Arc<Object>),
     WouldRemain(serde_json::Value),
     Removed(Arc<Object>),
 }
 
-fn one(
+/// Deletes one object, as often as it takes while others change it.
+pub(super) fn one(
     call: &Call,
     shelf: &Shelf,
     resource: &Resource,

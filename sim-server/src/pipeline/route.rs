@@ -28,6 +28,7 @@ pub(super) async fn run(call: &mut Call) -> Result<Reply, Status> {
         "get" => handlers::get::run(call, resource),
         "list" => handlers::list::run(call, resource).await,
         "watch" => handlers::watch::run(call, resource).await,
+        "create" if resource.is("", "bindings") => handlers::subresource::bind(call).await,
         "create" => handlers::create::run(call, resource).await,
         "update" => handlers::update::run(call, resource).await,
         "patch" => handlers::patch::run(call, resource).await,
