@@ -12,9 +12,11 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     Release, Resource, ResourceTable, Status,
-    media_type::{Form, accepted},
+    media_type::{self, Form, Produces, accepted},
+    protobuf::Codec,
     resources::{Group, Subresource},
     status::Result,
+    view,
 };
 
 /// A discovery document and how it is sent.
@@ -22,13 +24,34 @@ use crate::{
 pub struct Answer {
     /// The document.
     pub document: Value,
-    /// Its Content-Type.
-    pub content_type: &'static str,
+    /// The form that was negotiated.
+    pub form: Form,
+    /// The parameters of its Content-Type: aggregated documents tell their type there.
+    pub parameters: &'static str,
     /// Its ETag, quotes included; aggregated documents have one and vary by Accept.
     pub etag: Option<String>,
 }
 
 impl Answer {
+    fn new(document: Value, form: Form) -> Self {
+        Self { document, form, parameters: "", etag: None }
+    }
+
+    /// Its Content-Type.
+    #[must_use]
+    pub fn content_type(&self) -> String {
+        format!("{}{}", self.form.media_type(), self.parameters)
+    }
+
+    /// Its body.
+    ///
+    /// # Errors
+    ///
+    /// 406 where a release has no protobuf form of the document.
+    pub fn body(&self, release: Release, pretty: bool) -> Result<Vec<u8>> {
+        view::body(Codec::for_release(release), self.form, pretty, &self.document)
+    }
+
     /// Fills in the address under which the server is reached, which `/api` tells of.
     pub fn set_server_address(&mut self, address: &str) {
         if let Some(entry) = self.document.pointer_mut("/serverAddressByClientCIDRs/0") {
@@ -47,17 +70,24 @@ pub fn answer(
 ) -> Option<Result<Answer>> {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let legacy = |document: Option<Value>| {
-        let document = document.ok_or_else(Status::not_found_path);
-        document.map(|document| Answer { document, content_type: JSON, etag: None })
+        let document = document.ok_or_else(Status::not_found_path)?;
+        Ok(Answer::new(document, media_type::negotiate(accept, &Form::ALL)?))
+    };
+    // The documents of all groups and of one come from the aggregator, which has no router.
+    let routed = |document: Option<Value>| {
+        Produces::Objects.check(accept)?;
+        legacy(document)
     };
     Some(match parts[..] {
-        [""] => legacy(Some(paths::index(table))),
-        ["api"] => negotiate(table, release, accept, true),
+        [""] => Ok(Answer::new(paths::index(table), Form::Json)),
+        ["api"] => {
+            Produces::Objects.check(accept).and_then(|()| negotiate(table, release, accept, true))
+        }
         ["apis"] => negotiate(table, release, accept, false),
-        ["api", version] => legacy(resource_list(table, "", version)),
+        ["api", version] => routed(resource_list(table, "", version)),
         ["apis", group] if table.has_group(group) => legacy(group_document(table, group)),
         ["apis", group, version] if table.has_group(group) => {
-            legacy(resource_list(table, group, version))
+            routed(resource_list(table, group, version))
         }
         _ => return None,
     })
@@ -65,10 +95,10 @@ pub fn answer(
 
 /// `/api` or `/apis`: the old document or the aggregated one, as the client accepts.
 fn negotiate(table: &ResourceTable, release: Release, accept: &str, core: bool) -> Result<Answer> {
-    for clause in accepted(accept, &[Form::Json]) {
+    for clause in accepted(accept, &Form::ALL) {
         if clause.parameters.is_empty() {
             let document = if core { api_versions() } else { group_list(table) };
-            return Ok(Answer { document, content_type: JSON, etag: None });
+            return Ok(Answer::new(document, clause.form));
         }
         let parameter = |wanted: &str| {
             let found = clause.parameters.iter().find(|(key, _)| key == wanted);
@@ -81,24 +111,24 @@ fn negotiate(table: &ResourceTable, release: Release, accept: &str, core: bool) 
         }
         let versions = release.aggregated_discovery_versions();
         if let Some(version) = versions.iter().find(|known| parameter("v") == Some(known)) {
-            return Ok(aggregated_answer(table, version, core));
+            return Ok(aggregated_answer(table, version, core, clause.form));
         }
     }
     Err(Status::not_acceptable(&Form::ALL.map(Form::media_type)))
 }
 
-fn aggregated_answer(table: &ResourceTable, version: &str, core: bool) -> Answer {
+fn aggregated_answer(table: &ResourceTable, version: &str, core: bool, form: Form) -> Answer {
     let document = aggregated(table, version, core);
     let mut etag = String::from("\"");
     for byte in Sha256::digest(crate::encode::to_json(&document)) {
         etag.push_str(&format!("{byte:02X}"));
     }
     etag.push('"');
-    let content_type = match version {
-        "v2" => "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
-        _ => "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList",
+    let parameters = match version {
+        "v2" => ";g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+        _ => ";g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList",
     };
-    Answer { document, content_type, etag: Some(etag) }
+    Answer { document, form, parameters, etag: Some(etag) }
 }
 
 /// The aggregated document of the core group or of all others.
@@ -268,8 +298,6 @@ fn put_list(object: &mut Map<String, Value>, key: &str, value: Value) {
         object.insert(key.into(), value);
     }
 }
-
-const JSON: &str = "application/json";
 
 #[cfg(test)]
 mod tests;

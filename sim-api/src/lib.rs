@@ -19,6 +19,7 @@
 //! A release is data: see [`release`] and [`resources`].
 
 mod convert;
+pub mod deprecation;
 pub mod discovery;
 pub mod duration;
 pub mod encode;

@@ -20,12 +20,13 @@
 mod operation;
 mod parameter;
 mod path;
+mod protobuf;
 mod schema;
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha512};
 
-use crate::{Release, Resource, ResourceTable};
+use crate::{Release, Resource, ResourceTable, media_type};
 
 /// `/openapi/v3`: the documents there are. The hash in a URL changes with the document, so that
 /// a client may keep what it fetched.
@@ -58,8 +59,48 @@ pub fn v3_document(table: &ResourceTable, release: Release, path: &str) -> Optio
     }))
 }
 
-/// `/openapi/v2`, as JSON: everything in one document.
-pub fn v2(table: &ResourceTable, release: Release) -> Value {
+/// A form of `/openapi/v2`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum V2Form {
+    /// JSON.
+    Json,
+    /// The messages of gnostic.
+    Protobuf,
+}
+
+impl V2Form {
+    /// The client's best; `None` where it accepts neither. A type from before a name was found
+    /// to be wrong is still understood.
+    ///
+    /// Source: k8s.io/kube-openapi `pkg/handler/handler.go`.
+    #[must_use]
+    pub fn negotiate(accept: &str) -> Option<Self> {
+        const OLD: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+        let (json, protobuf) = (Self::Json.media_type(), Self::Protobuf.media_type());
+        let found = media_type::best(accept, &[json, OLD, protobuf])?;
+        Some(if found == json { Self::Json } else { Self::Protobuf })
+    }
+
+    /// Its Content-Type.
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Protobuf => "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+        }
+    }
+}
+
+/// The body of `/openapi/v2`: everything in one document.
+pub fn v2(table: &ResourceTable, release: Release, form: V2Form) -> Vec<u8> {
+    let document = v2_document(table, release);
+    match form {
+        V2Form::Json => crate::encode::to_json(&document),
+        V2Form::Protobuf => protobuf::document(&document),
+    }
+}
+
+fn v2_document(table: &ResourceTable, release: Release) -> Value {
     let (paths, definitions) = members(table.iter().map(AsRef::as_ref), Dialect::V2);
     json!({
         "swagger": "2.0",

@@ -95,7 +95,7 @@ impl Release {
                 ("gitCommit", "lab"),
                 ("gitTreeState", "clean"),
                 ("buildDate", "1970-01-01T00:00:00Z"),
-                ("goVersion", "go1.24.4"),
+                ("goVersion", GO_VERSION),
                 ("compiler", "gc"),
                 ("platform", "linux/amd64"),
             ] {
@@ -105,6 +105,9 @@ impl Release {
         document
     }
 }
+
+/// What the recorded 1.33.2 was built with.
+const GO_VERSION: &str = "go1.26.8-X:nogreenteagc";
 
 impl Default for Release {
     fn default() -> Self {

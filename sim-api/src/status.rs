@@ -156,6 +156,13 @@ impl Status {
         )
     }
 
+    /// 406: the route has no answer of a type that is acceptable to the client.
+    pub fn not_acceptable_route(available: &[&str]) -> Self {
+        let list = available.join(", ");
+        let message = format!("406: Not Acceptable\n\nAvailable representations: {list}");
+        Self::failure(406, Reason::NotAcceptable, message).with_details(StatusDetails::default())
+    }
+
     /// 409: the name is taken.
     pub fn already_exists(group: &str, resource: &str, name: &str) -> Self {
         let message = format!("{} {} already exists", qualified(group, resource), go::quote(name));

@@ -116,6 +116,7 @@ pub async fn start(config: Config) -> Result<Running, ServeError> {
     load::system_objects(&app);
     flow::config::ensure(&app);
     let loaded = load::all(&app).map_err(ServeError::Usage)?;
+    app.store.begin_watches();
     if loaded > 0 {
         app.store.forget_history();
         let took = began.elapsed().as_secs_f64();

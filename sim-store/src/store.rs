@@ -223,6 +223,15 @@ impl Store {
         }
     }
 
+    /// Lets no watch begin before the present: watch caches begin with a list and no events,
+    /// whatever etcd still has.
+    pub fn begin_watches(&self) {
+        let revision = self.revision();
+        for collection in self.collections() {
+            collection.reset_window(revision);
+        }
+    }
+
     /// Forgets everything that led to the present state: what was loaded is then as old as the
     /// server, whose watch caches begin with a list and no events.
     pub fn forget_history(&self) {

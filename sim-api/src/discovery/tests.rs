@@ -29,6 +29,36 @@ fn the_best_known_form_is_sent() {
 }
 
 #[test]
+fn documents_are_had_in_every_form() {
+    const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+    let release = Release::default();
+    let codec = Codec::for_release(release);
+    for path in ["/api", "/apis", "/api/v1", "/apis/apps", "/apis/apps/v1"] {
+        let answer = get("1.33", path, PROTOBUF).unwrap().unwrap();
+        assert_eq!(answer.content_type(), PROTOBUF);
+        let decoded = codec.decode(&answer.body(release, false).unwrap(), "", "").unwrap();
+        assert_eq!(decoded["kind"], answer.document["kind"]);
+        let yaml = get("1.33", path, "application/yaml").unwrap().unwrap();
+        assert!(
+            yaml.body(release, false).unwrap().starts_with(b"apiVersion: v1\n")
+                || path.starts_with("/api")
+        );
+        assert_eq!(get("1.33", path, "text/html").unwrap().unwrap_err().code, 406);
+    }
+    let accept = BOTH.replace("application/json", PROTOBUF);
+    let answer = get("1.33", "/apis", &accept).unwrap().unwrap();
+    assert_eq!(
+        answer.content_type(),
+        format!("{PROTOBUF};g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList")
+    );
+    let decoded = codec.decode(&answer.body(release, false).unwrap(), "", "").unwrap();
+    assert_eq!(
+        decoded["items"][0]["metadata"]["name"],
+        answer.document["items"][0]["metadata"]["name"]
+    );
+}
+
+#[test]
 fn an_etag_follows_the_document() {
     let etag = |release, path| get(release, path, BOTH).unwrap().unwrap().etag;
     assert_eq!(etag("1.33", "/apis"), etag("1.33", "/apis"));
@@ -55,5 +85,5 @@ fn the_index_of_paths_equals_the_recorded_one() {
     let recorded: Value = serde_json::from_str(&recorded).unwrap();
     let answer = get("1.33", "", "application/json").unwrap().unwrap();
     assert_eq!(answer.document, recorded["steps"][0]["response"]);
-    assert_eq!((answer.content_type, answer.etag), (JSON, None));
+    assert_eq!((&*answer.content_type(), &answer.etag), ("application/json", &None));
 }

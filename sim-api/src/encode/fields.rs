@@ -30,7 +30,8 @@ pub(super) fn selectable(
             ("events", "source") => event_source(members),
             // Elsewhere than in pods an address list cannot be selected by.
             ("pods", "status.podIP") => scalar(at(members, "status.podIP")),
-            ("pods", "status.podIPs") => joined_ips(members).into(),
+            // Known but never set (recorded): only the empty text matches.
+            ("pods", "status.podIPs") => "".into(),
             ("pods", "spec.hostNetwork") | ("nodes", "spec.unschedulable") => {
                 scalar(at(members, name).or(Some(&Value::Bool(false))))
             }
@@ -111,12 +112,6 @@ fn event_source(members: &Map<String, Value>) -> Cow<'_, str> {
         source if source.is_empty() => scalar(members.get("reportingComponent")),
         source => source,
     }
-}
-
-fn joined_ips(members: &Map<String, Value>) -> String {
-    let ips = at(members, "status.podIPs").and_then(Value::as_array).into_iter().flatten();
-    let ips: Vec<&str> = ips.filter_map(|ip| ip.get("ip")?.as_str()).collect();
-    ips.join(",")
 }
 
 static ZERO: std::sync::LazyLock<Value> = std::sync::LazyLock::new(|| Value::from(0));

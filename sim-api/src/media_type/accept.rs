@@ -87,6 +87,25 @@ pub fn negotiate_projected(
     }
 }
 
+/// The client's best among `offered` media types, whatever parameters it adds.
+pub(crate) fn best<'a>(header: &str, offered: &[&'a str]) -> Option<&'a str> {
+    if header.trim().is_empty() {
+        return offered.first().copied();
+    }
+    clauses(header)
+        .iter()
+        .find_map(|clause| offered.iter().find(|media_type| clause.takes(media_type)).copied())
+}
+
+/// The parts of a header, best first.
+fn clauses(header: &str) -> Vec<Clause<'_>> {
+    let mut clauses: Vec<Clause<'_>> = header.split(',').filter_map(Clause::parse).collect();
+    clauses.sort_by(|a, b| {
+        b.quality.total_cmp(&a.quality).then(b.specificity().cmp(&a.specificity()))
+    });
+    clauses
+}
+
 /// Every acceptable answer, best first: by q-value, then the more specific, then as sent.
 pub fn accepted(header: &str, offered: &[Form]) -> Vec<Accepted> {
     let plain = |form| Accepted { form, projection: None, parameters: Vec::new() };
@@ -94,12 +113,8 @@ pub fn accepted(header: &str, offered: &[Form]) -> Vec<Accepted> {
     if header.trim().is_empty() {
         return vec![plain(first)];
     }
-    let mut clauses: Vec<Clause<'_>> = header.split(',').filter_map(Clause::parse).collect();
-    clauses.sort_by(|a, b| {
-        b.quality.total_cmp(&a.quality).then(b.specificity().cmp(&a.specificity()))
-    });
     let mut answers = Vec::new();
-    for clause in clauses {
+    for clause in clauses(header) {
         for &form in offered {
             if clause.takes(form.media_type()) && clause.streams_as(form) {
                 let projection = clause.projection();

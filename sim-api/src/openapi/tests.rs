@@ -74,7 +74,7 @@ fn operations_are_told_as_the_real_server_tells_them() {
 fn references_lead_somewhere_and_ids_are_unique() {
     for release in Release::all() {
         let table = ResourceTable::for_release(release);
-        let mut documents = vec![v2(&table, release)];
+        let mut documents = vec![v2_document(&table, release)];
         for name in group_versions(&table) {
             let path = format!("/openapi/v3/{name}");
             documents.push(v3_document(&table, release, &path).unwrap());
@@ -123,7 +123,22 @@ fn the_index_lists_the_documents() {
 
 #[test]
 fn the_title_has_the_release() {
-    let v2 = v2(&table(), Release::default());
+    let v2 = v2_document(&table(), Release::default());
     assert_eq!(v2["info"], json!({"title": "Kubernetes", "version": "v1.33.2"}));
     assert_eq!(document("/openapi/v3/api/v1")["info"], v2["info"]);
+}
+
+#[test]
+fn the_big_document_has_two_forms() {
+    for (accept, expected) in [
+        ("", Some(V2Form::Json)),
+        ("*/*", Some(V2Form::Json)),
+        ("application/com.github.proto-openapi.spec.v2@v1.0+protobuf", Some(V2Form::Protobuf)),
+        (V2Form::Protobuf.media_type(), Some(V2Form::Protobuf)),
+        ("application/vnd.kubernetes.protobuf", None),
+    ] {
+        assert_eq!(V2Form::negotiate(accept), expected, "{accept}");
+    }
+    let body = v2(&table(), Release::default(), V2Form::Protobuf);
+    assert!(body.starts_with(b"\x0a\x032.0"));
 }

@@ -2,20 +2,18 @@
 
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
 use http::header;
-use sim_api::{
-    discovery, encode, health,
-    media_type::{self, Form},
-    openapi,
-    status::Status,
-};
+use serde_json::json;
+use sim_api::{discovery, encode, health, media_type::Produces, status::Status};
 
-use super::{get, sim};
+use super::sim;
 use crate::{
     encode::body::Body,
     metrics,
-    pipeline::{reply::Reply, request::Call},
+    pipeline::{
+        reply::{JSON, Reply},
+        request::Call,
+    },
 };
 
 pub(crate) async fn run(call: &mut Call) -> Result<Reply, Status> {
@@ -31,13 +29,15 @@ pub(crate) async fn run(call: &mut Call) -> Result<Reply, Status> {
     }
     match trimmed {
         "/version" => {
+            Produces::Only(JSON).check(call.accept())?;
             let document = call.app.config.release.version_document();
             Ok(Reply::value(200, &document, call.pretty))
         }
         "/metrics" => Ok(metrics_page(call)),
+        "/.well-known/openid-configuration" => openid_configuration(call),
         _ if is_health(trimmed) => Ok(health(call, trimmed)),
         _ if trimmed.starts_with(FLOW_DUMPS) => Ok(flow_dump(call, &trimmed[FLOW_DUMPS.len()..])),
-        _ if trimmed.starts_with("/openapi/") => openapi_document(call, trimmed),
+        _ if trimmed.starts_with("/openapi/") => super::openapi::run(call, trimmed),
         _ => discovery_document(call, trimmed),
     }
 }
@@ -57,7 +57,7 @@ fn is_health(path: &str) -> bool {
     })
 }
 
-fn not_found() -> Reply {
+pub(super) fn not_found() -> Reply {
     Reply::text(404, "404 page not found\n")
 }
 
@@ -76,45 +76,32 @@ fn discovery_document(call: &Call, path: &str) -> Result<Reply, Status> {
     }
     answer.set_server_address(call.header(header::HOST.as_str()));
     // Recorded: the index is indented for everybody.
-    let body = if call.pretty || path.is_empty() {
-        encode::pretty(&answer.document)
-    } else {
-        encode::compact(&answer.document)
-    };
-    let mut reply = Reply::new(200, answer.content_type, Body::full(body));
+    let body = answer.body(call.app.config.release, call.pretty || path.is_empty())?;
+    let mut reply =
+        Reply::new(200, "", Body::full(body)).with(header::CONTENT_TYPE, &answer.content_type());
     if let Some(etag) = &answer.etag {
         reply = reply.with(header::ETAG, etag).with(header::VARY, "Accept");
     }
     Ok(reply)
 }
 
-/// `/openapi/…`: made once, since the large ones take tens of milliseconds.
-fn openapi_document(call: &Call, path: &str) -> Result<Reply, Status> {
-    let app = &call.app;
-    let (table, release) = (&app.table, app.config.release);
-    if path == "/openapi/v2" {
-        media_type::negotiate(call.accept(), &[Form::Json])?;
-    }
-    let cached = app.documents.get(path).map(|found| found.clone());
-    let body = match cached {
-        Some(body) => body,
-        None => {
-            let document = match path {
-                "/openapi/v2" => Some(openapi::v2(table, release)),
-                "/openapi/v3" => Some(openapi::v3_index(table)),
-                _ => openapi::v3_document(table, release, path),
-            };
-            let Some(document) = document else { return Ok(not_found()) };
-            let body = Bytes::from(encode::to_json(&document));
-            app.documents.insert(path.to_owned(), body.clone());
-            body
-        }
-    };
-    if path == "/openapi/v3" {
-        return Ok(Reply::new(200, "text/plain; charset=utf-8", Body::full(body)));
-    }
-    Ok(get::large_json(call, 200, body))
+/// Where a client finds the keys that sign ServiceAccount tokens.
+///
+/// Source: k8s.io/kubernetes `pkg/routes/openidmetadata.go`, KEP-1393; recorded.
+fn openid_configuration(call: &Call) -> Result<Reply, Status> {
+    Produces::Only(JSON).check(call.accept())?;
+    let document = json!({
+        "issuer": ISSUER,
+        "jwks_uri": format!("https://{}/openid/v1/jwks", call.header(header::HOST.as_str())),
+        "response_types_supported": ["id_token"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+    });
+    Ok(Reply::json(200, encode::to_json(&document)))
 }
+
+/// Who signs ServiceAccount tokens: the usual value of `--service-account-issuer`.
+const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 
 fn metrics_page(call: &Call) -> Reply {
     let app = &call.app;

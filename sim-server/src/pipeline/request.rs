@@ -96,6 +96,14 @@ impl Call {
         self.header("user-agent").split('/').next().unwrap_or_default()
     }
 
+    /// Puts a warning for the user on the answer, whatever that is.
+    pub(crate) fn warn(&mut self, text: &str) {
+        let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
+            self.answer_headers.push((header::WARNING, value));
+        }
+    }
+
     /// The request's body, whole.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Which handler answers.
 
-use sim_api::{resources::Resource, status::Status};
+use sim_api::{deprecation, media_type::Produces, resources::Resource, status::Status};
 
 use super::{reply::Reply, request::Call};
 use crate::handlers;
@@ -18,12 +18,16 @@ pub(super) async fn run(call: &mut Call) -> Result<Reply, Status> {
     if !has_path(call, resource) {
         return handlers::paths::unknown_resource(call);
     }
-    if !info.subresource.is_empty() {
+    if let Some(text) = deprecation::warning(app.config.release, resource) {
+        call.warn(&text);
+    }
+    if !call.info.subresource.is_empty() {
         return handlers::subresource::run(call, resource).await;
     }
     if !is_allowed(call, resource) {
         return Err(Status::method_not_allowed());
     }
+    produces(call).check(call.accept())?;
     match call.info.verb {
         "get" => handlers::get::run(call, resource),
         "list" => handlers::list::run(call, resource).await,
@@ -35,6 +39,14 @@ pub(super) async fn run(call: &mut Call) -> Result<Reply, Status> {
         "delete" => handlers::delete::run(call, resource).await,
         "deletecollection" => handlers::delete::collection(call, resource).await,
         _ => Err(Status::method_not_allowed()),
+    }
+}
+
+/// What the route can answer with.
+fn produces(call: &Call) -> Produces {
+    match call.info.verb {
+        "list" | "watch" => Produces::Streams,
+        _ => Produces::Objects,
     }
 }
 
