@@ -56,8 +56,11 @@ impl<'a> At<'a> {
 
     /// The same path with another value.
     #[must_use]
-    pub fn holding(&self, value: &'a Value) -> Self {
-        Self { value, path: self.path.clone() }
+    pub fn holding<'b>(&self, value: &'b Value) -> At<'b>
+    where
+        'a: 'b,
+    {
+        At { value, path: self.path.iter().copied().map(|step| step as Step<'b>).collect() }
     }
 
     /// The value of a map's key: `path[key]`.

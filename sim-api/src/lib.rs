@@ -25,6 +25,7 @@ pub mod duration;
 pub mod encode;
 pub mod field;
 mod go;
+mod go_diff;
 mod go_syntax;
 pub mod health;
 pub mod list_options;

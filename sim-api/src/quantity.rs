@@ -34,7 +34,6 @@ pub(crate) fn nanos(text: &str) -> Option<i128> {
 }
 
 /// `Quantity.Value`: whole units, rounded away from zero.
-#[cfg_attr(not(test), expect(dead_code, reason = "its kinds have no rules yet"))]
 pub(crate) fn value(text: &str) -> Option<i64> {
     let nanos = nanos(text)?;
     let whole = nanos / NANO;

@@ -1,19 +1,24 @@
 //! Validation of the built-in kinds: what is wrong with an object that is written, with the real
 //! causes in the real order.
 //!
-//! An object comes here after decoding and defaulting. Each kind's rules are written against its
+//! An object comes here after decoding and defaulting, so what has a default is never missed. Each kind's rules are written against its
 //! stored version; what they say, and how often, is what the kind's strategy says in
 //! kubernetes/kubernetes.
 //!
 //! Source: k8s.io/kubernetes `pkg/apis/*/validation`, `pkg/registry/*/*/strategy.go`, k8s.io/apiserver
 //! `pkg/registry/rest/{create,update}.go` (release-1.33).
 
+mod claim;
 mod config;
 mod event;
 mod metadata;
 mod namespace;
+mod pod;
+mod source;
 #[expect(dead_code, reason = "not every kind has its rules yet")]
 mod text;
+mod volume;
+mod workload;
 
 use serde_json::Value;
 
@@ -131,6 +136,14 @@ const fn both(create: fn(&mut Errors, &Object<'_>), update: fn(&mut Errors, &Obj
     Rules { create, update, subresource: only_metadata }
 }
 
+/// Of the kinds that keep pods running, whose statuses are alike.
+const fn workload(
+    create: fn(&mut Errors, &Object<'_>),
+    update: fn(&mut Errors, &Object<'_>),
+) -> Rules {
+    Rules { create, update, subresource: workload::subresource }
+}
+
 /// The rules of a built-in kind.
 fn rules(resource: &Resource) -> Option<Rules> {
     Some(match (&*resource.group, &*resource.plural) {
@@ -141,8 +154,24 @@ fn rules(resource: &Resource) -> Option<Rules> {
             update: namespace::update,
             subresource: namespace::subresource,
         },
+        ("", "persistentvolumeclaims") => {
+            Rules { create: claim::create, update: claim::update, subresource: claim::subresource }
+        }
+        ("", "persistentvolumes") => both(volume::create, volume::update),
+        ("", "pods") => {
+            Rules { create: pod::create, update: pod::update, subresource: pod::subresource }
+        }
+        ("", "podtemplates") => both(pod::pod_template, pod::pod_template_update),
+        ("", "replicationcontrollers") => {
+            workload(workload::controller, workload::controller_update)
+        }
         ("", "secrets") => both(config::secret, config::secret_update),
         ("", "serviceaccounts") => both(config::account, config::account_update),
+        ("apps", "controllerrevisions") => both(workload::revision, workload::revision_update),
+        ("apps", "daemonsets") => workload(workload::daemon_set, workload::daemon_set_update),
+        ("apps", "deployments") => workload(workload::deployment, workload::deployment_update),
+        ("apps", "replicasets") => workload(workload::replica_set, workload::replica_set_update),
+        ("apps", "statefulsets") => workload(workload::stateful_set, workload::stateful_set_update),
         _ => return None,
     })
 }

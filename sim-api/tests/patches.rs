@@ -291,8 +291,6 @@ const NOT_YET: &[&str] = &[
     "flows__kubelet_like#0",
     "patch__json_add_replace_remove#19",
     "patch__merge_basic#12",
-    "patch__merge_list_replace#4",
-    "patch__strategic_delete_directive#4",
     "patch__strategic_env_ports_volumes#2",
     "patch__strategic_env_ports_volumes#3",
     "patch__strategic_env_ports_volumes#4",

@@ -64,6 +64,20 @@ pub(super) fn admit(resource: &Resource, members: &mut Map<String, Value>) {
     }
 }
 
+/// What admission fills in of a pod that is replaced: tolerations as for a new one, and the
+/// priority that the old one had.
+///
+/// Source: the DefaultTolerationSeconds and Priority admission plugins.
+pub(super) fn admit_update(members: &mut Map<String, Value>, old: &Map<String, Value>) {
+    let Some(spec) = members.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    add_tolerations(spec);
+    for key in ["priority", "preemptionPolicy"] {
+        if let Some(value) = old.get("spec").and_then(|spec| spec.get(key)) {
+            put_default(spec, key, value.clone());
+        }
+    }
+}
+
 /// The DefaultTolerationSeconds admission plugin: 300 s of what is not tolerated already.
 fn add_tolerations(spec: &mut Map<String, Value>) {
     let tolerations = spec.entry("tolerations").or_insert_with(|| json!([]));

@@ -28,6 +28,13 @@ fn create(plural: &str, namespace: &str, object: Value) -> Result<Value> {
     prepare_create(&resource(plural), namespace, object, &context())
 }
 
+fn deployment_spec() -> Value {
+    json!({"selector": {"matchLabels": {"app": "a"}}, "template": {
+        "metadata": {"labels": {"app": "a"}},
+        "spec": {"containers": [{"name": "c", "image": "i"}]},
+    }})
+}
+
 fn request(path: &str) -> RequestInfo {
     RequestInfo::parse("PUT", path, "")
 }
@@ -41,7 +48,7 @@ fn a_created_object_has_the_servers_metadata_in_order() {
     let mut created = create(
         "deployments",
         "ns",
-        json!({"spec": {}, "metadata": {
+        json!({"spec": deployment_spec(), "metadata": {
             "labels": {"a": "b"}, "generateName": "d-", "uid": "mine", "generation": 9,
             "creationTimestamp": null, "deletionTimestamp": "2001-01-01T00:00:00Z", "what": 1,
         }}),
@@ -121,9 +128,8 @@ fn a_resource_version_on_create_is_a_plain_500() {
 #[test]
 fn generation_counts_changes_of_the_spec_only() {
     let path = "/apis/apps/v1/namespaces/ns/deployments/d";
-    let old =
-        create("deployments", "ns", json!({"metadata": {"name": "d"}, "spec": {"replicas": 1}}))
-            .unwrap();
+    let object = json!({"metadata": {"name": "d"}, "spec": deployment_spec()});
+    let old = create("deployments", "ns", object).unwrap();
     let change = |pointer: &str, value: Value| {
         let mut new = old.clone();
         let (parent, key) = pointer.rsplit_once('/').unwrap();
@@ -150,7 +156,9 @@ fn generation_counts_changes_of_the_spec_only() {
 #[test]
 fn an_update_cannot_change_what_is_the_servers() {
     let path = "/api/v1/namespaces/ns/pods/x";
-    let old = create("pods", "ns", json!({"metadata": {"name": "x"}})).unwrap();
+    let spec = json!({"containers": [{"name": "c", "image": "i"}]});
+    let object = json!({"metadata": {"name": "x"}, "spec": spec});
+    let old = create("pods", "ns", object).unwrap();
     for (metadata, code, message) in [
         (
             json!({"name": "x", "uid": "zzz"}),
@@ -174,7 +182,8 @@ fn an_update_cannot_change_what_is_the_servers() {
             "the namespace of the provided object does not match the namespace sent on the request",
         ),
     ] {
-        let status = update("pods", path, &old, json!({"metadata": metadata})).unwrap_err();
+        let status =
+            update("pods", path, &old, json!({"metadata": metadata, "spec": spec})).unwrap_err();
         assert_eq!((status.code, status.message.as_str()), (code, message));
     }
 }

@@ -87,6 +87,10 @@ fn prepare(
     let typed = Schema::of(resource);
     let (members, mut metadata) =
         split(defaults::defaulted(resource, &typed, join(resource, members, metadata))?)?;
+    let mut members = members;
+    if resource.is("", "pods") && request.subresource.is_empty() {
+        defaults::admit_update(&mut members, &old_members);
+    }
     let counts = resource.counts_generation;
     if counts && is_spec_changed(resource, &members, &metadata, &old_members, &old_metadata) {
         metadata.insert("generation".into(), (generation(&old_metadata) + 1).into());

@@ -376,3 +376,44 @@ const UNDERSCORE_SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist 
      '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 const HTTP_PATH: &str =
     "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')";
+
+/// `InclusiveRangeError`.
+pub(super) fn between(low: i64, high: i64) -> String {
+    format!("must be between {low} and {high}, inclusive")
+}
+
+/// `ValidateDNS1123Label`.
+pub(super) fn dns_label(e: &mut Errors, at: &At<'_>) {
+    e.each_invalid(at, label(at.text()));
+}
+
+/// `ValidateDNS1123Subdomain`.
+pub(super) fn dns_subdomain(e: &mut Errors, at: &At<'_>) {
+    e.each_invalid(at, subdomain(at.text()));
+}
+
+/// `ValidatePositiveIntOrPercent`.
+pub(super) fn int_or_percent(e: &mut Errors, at: &At<'_>) {
+    if !at.value().is_string() {
+        return e.non_negative(at);
+    }
+    for error in percent(at.text()) {
+        e.invalid_as(at, "intstr.IntOrString", &error);
+    }
+}
+
+/// `getIntOrPercentValue`.
+pub(super) fn int_or_percent_value(at: &At<'_>) -> i64 {
+    match at.text() {
+        "" => at.int(),
+        text => text.trim_end_matches('%').parse().unwrap_or_default(),
+    }
+}
+
+/// `IsNotMoreThan100Percent`.
+pub(super) fn at_most_all(e: &mut Errors, at: &At<'_>) {
+    let is_percent = at.value().is_string() && percent(at.text()).is_empty();
+    if is_percent && int_or_percent_value(at) > 100 {
+        e.invalid_as(at, "intstr.IntOrString", "must not be greater than 100%");
+    }
+}
