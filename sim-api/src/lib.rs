@@ -18,6 +18,7 @@
 //!
 //! A release is data: see [`release`] and [`resources`].
 
+pub mod component_status;
 mod convert;
 pub mod deprecation;
 pub mod discovery;
@@ -44,6 +45,7 @@ pub mod resources;
 pub mod schema;
 pub mod status;
 pub mod subresource;
+pub mod system;
 pub mod table;
 mod validation;
 pub mod view;

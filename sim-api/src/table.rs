@@ -133,14 +133,30 @@ impl Table {
         let list_meta = revision.map_or_else(Map::new, |revision| {
             Map::from_iter([("resourceVersion".to_owned(), revision.clone())])
         });
-        let shown = match self.include {
-            IncludeObject::None => b"null".to_vec(),
-            IncludeObject::Metadata => partial::value(object, self.version),
-            IncludeObject::Object => encode::to_json(object),
-        };
-        let stored = convert::to_storage(resource, object);
+        self.of_values(resource, list_meta, std::slice::from_ref(object), now)
+    }
+
+    /// The table of objects that are not in the store.
+    pub(crate) fn of_values(
+        &self,
+        resource: &Resource,
+        list_meta: Map<String, Value>,
+        objects: &[Value],
+        now: Timestamp,
+    ) -> Vec<u8> {
         let mut json = self.head(&Value::Object(list_meta), true);
-        json.extend_from_slice(&self.row_of(&stored, &shown, now));
+        for (at, object) in objects.iter().enumerate() {
+            let shown = match self.include {
+                IncludeObject::None => b"null".to_vec(),
+                IncludeObject::Metadata => partial::value(object, self.version),
+                IncludeObject::Object => encode::to_json(object),
+            };
+            let stored = convert::to_storage(resource, object);
+            if at > 0 {
+                json.push(b',');
+            }
+            json.extend_from_slice(&self.row_of(&stored, &shown, now));
+        }
         json.extend_from_slice(b"]}");
         json
     }

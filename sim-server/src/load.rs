@@ -4,17 +4,35 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
-use sim_api::{encode, meta, resources::Resource, yaml};
+use sim_api::{encode, meta, meta::WriteContext, resources::Resource, system, yaml};
 use sim_store::Draft;
 
 use crate::app::App;
 
-/// The namespaces that the real server makes for itself.
+/// The objects that the real server makes for itself.
 pub(crate) fn system_objects(app: &App) {
-    for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
-        ensure_namespace(app, name);
+    let port = app.config.secure_port.unwrap_or(DEFAULT_PORT);
+    for object in system::objects(port, app.uuid(), app.clock.wall()) {
+        let text = |key| object.get(key).and_then(Value::as_str).unwrap_or_default();
+        let Some(resource) = app.table.by_kind(text("apiVersion"), text("kind")) else { continue };
+        let context = WriteContext {
+            now: app.clock.wall(),
+            uid: app.uuid(),
+            name_suffix: app.name_suffix(),
+            manager: system::MANAGER.to_owned(),
+            release: app.config.release,
+        };
+        if let Ok(prepared) = system::prepare(resource, &object, &context)
+            && let Ok(draft) = encode::draft(resource, &prepared)
+        {
+            // The store is empty: nothing else has the name.
+            let _ = app.shelf(resource).create(&app.store, draft, app.clock.now());
+        }
     }
 }
+
+/// What the Service `kubernetes` leads to where HTTPS is off.
+const DEFAULT_PORT: u16 = 6443;
 
 /// Loads `--load` and `--populate`; returns how many objects there were.
 pub(crate) fn all(app: &App) -> anyhow::Result<u64> {

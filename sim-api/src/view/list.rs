@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use serde_json::{Map, Value, json};
 use sim_store::Object;
 
 use super::{Shape, View, parse};
@@ -110,6 +111,40 @@ impl View {
             },
         }
         Ok(item)
+    }
+
+    /// The whole body of a list of objects that are not in the store.
+    ///
+    /// # Errors
+    ///
+    /// 406 where the kind has no protobuf form.
+    pub fn values(
+        &self,
+        resource: &Resource,
+        objects: &[Value],
+        now: Timestamp,
+    ) -> Result<Vec<u8>> {
+        if let Shape::Table(table) = &self.shape {
+            return self.json(table.of_values(resource, Map::new(), objects, now));
+        }
+        let (api_version, kind) = self.list_type(resource);
+        let item = |object: &Value| match &self.shape {
+            Shape::Partial(version) => parse(&partial::value(object, *version)),
+            _ => {
+                let mut object = object.clone();
+                if let Some(members) = object.as_object_mut() {
+                    members.retain(|key, _| !matches!(key.as_str(), "kind" | "apiVersion"));
+                }
+                Ok(object)
+            }
+        };
+        let items = objects.iter().map(item).collect::<Result<Vec<_>>>()?;
+        self.whole(&json!({
+            "kind": kind,
+            "apiVersion": api_version,
+            "metadata": {},
+            "items": items,
+        }))
     }
 
     /// What a list ends with.

@@ -1,5 +1,6 @@
 //! One module per verb, and one for the paths outside the API.
 
+pub(crate) mod components;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod get;

@@ -35,6 +35,7 @@ pub(crate) async fn run(call: &mut Call) -> Result<Reply, Status> {
         }
         "/metrics" => Ok(metrics_page(call)),
         "/.well-known/openid-configuration" => openid_configuration(call),
+        "/openid/v1/jwks" => signing_keys(call),
         _ if is_health(trimmed) => Ok(health(call, trimmed)),
         _ if trimmed.starts_with(FLOW_DUMPS) => Ok(flow_dump(call, &trimmed[FLOW_DUMPS.len()..])),
         _ if trimmed.starts_with("/openapi/") => super::openapi::run(call, trimmed),
@@ -45,7 +46,8 @@ pub(crate) async fn run(call: &mut Call) -> Result<Reply, Status> {
 /// A resource request whose resource is not there: an unknown group is a plain 404, everything
 /// below a known one a Status.
 pub(crate) fn unknown_resource(call: &Call) -> Result<Reply, Status> {
-    if call.app.table.has_group(&call.info.api_group) {
+    // Recorded: a path that begins with two slashes is nobody's.
+    if call.app.table.has_group(&call.info.api_group) && !call.info.path.starts_with("//") {
         return Err(Status::not_found_path());
     }
     Ok(not_found())
@@ -99,6 +101,14 @@ fn openid_configuration(call: &Call) -> Result<Reply, Status> {
     });
     Ok(Reply::json(200, encode::to_json(&document)))
 }
+
+/// The public keys of those that sign ServiceAccount tokens: no token is signed here.
+fn signing_keys(call: &Call) -> Result<Reply, Status> {
+    Produces::Only(KEYS).check(call.accept())?;
+    Ok(Reply::new(200, KEYS, Body::full(encode::to_json(&json!({"keys": []})))))
+}
+
+const KEYS: &str = "application/jwk-set+json";
 
 /// Who signs ServiceAccount tokens: the usual value of `--service-account-issuer`.
 const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";

@@ -29,6 +29,10 @@ pub(super) async fn run(call: &mut Call) -> Result<Reply, Status> {
     }
     produces(call).check(call.accept())?;
     match call.info.verb {
+        "get" if resource.is("", "componentstatuses") => handlers::components::get(call, resource),
+        "list" if resource.is("", "componentstatuses") => {
+            handlers::components::list(call, resource)
+        }
         "get" => handlers::get::run(call, resource),
         "list" => handlers::list::run(call, resource).await,
         "watch" => handlers::watch::run(call, resource).await,
