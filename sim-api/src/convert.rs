@@ -17,7 +17,7 @@ pub(crate) fn to_storage<'a>(resource: &Resource, object: &'a Value) -> Value {
     let mut stored = stored.into_owned();
     if let Some(members) = stored.as_object_mut() {
         match resource.conversion {
-            Conversion::None => {}
+            Conversion::Custom | Conversion::None => {}
             Conversion::EventsV1 => {
                 rename(members, EVENTS.iter().map(|&(stored, new)| (new, stored)));
             }
@@ -29,9 +29,15 @@ pub(crate) fn to_storage<'a>(resource: &Resource, object: &'a Value) -> Value {
 
 /// The stored object in the shape of `resource`'s version.
 pub(crate) fn from_storage(resource: &Resource, mut object: Value) -> Value {
+    if resource.conversion == Conversion::Custom
+        && let Some(custom) = &resource.custom
+    {
+        custom.show(&mut object);
+        return object;
+    }
     if let Some(members) = object.as_object_mut() {
         match resource.conversion {
-            Conversion::None => {}
+            Conversion::Custom | Conversion::None => {}
             Conversion::EventsV1 => rename(members, EVENTS.iter().copied()),
             Conversion::AutoscalingV1 => autoscaling_to_v1(members),
         }

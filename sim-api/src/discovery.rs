@@ -87,7 +87,12 @@ pub fn answer(
         ["api", version] => routed(resource_list(table, "", version)),
         ["apis", group] if table.has_group(group) => legacy(group_document(table, group)),
         ["apis", group, version] if table.has_group(group) => {
-            routed(resource_list(table, group, version))
+            let list = resource_list(table, group, version);
+            match table.is_custom_group(group) {
+                true if list.is_none() => return None,
+                true => legacy(list),
+                false => routed(list),
+            }
         }
         _ => return None,
     })
@@ -165,7 +170,12 @@ fn aggregated_resource(resource: &Resource) -> Value {
     let kind = |group: &str, version: &str, kind: &str| json!({"group": group, "version": version, "kind": kind});
     let mut object = Map::new();
     object.insert("resource".into(), resource.plural.as_ref().into());
-    object.insert("responseKind".into(), kind("", "", &resource.kind));
+    // Custom resources tell all of their kind.
+    let (group, version) = match resource.custom {
+        Some(_) => (&*resource.group, &*resource.version),
+        None => ("", ""),
+    };
+    object.insert("responseKind".into(), kind(group, version, &resource.kind));
     let scope = if resource.namespaced { "Namespaced" } else { "Cluster" };
     object.insert("scope".into(), scope.into());
     object.insert("singularResource".into(), resource.singular.as_ref().into());
@@ -176,9 +186,14 @@ fn aggregated_resource(resource: &Resource) -> Value {
         .subresources
         .iter()
         .map(|sub| {
+            let of_own_kind = sub.version.is_empty();
+            let response = match of_own_kind {
+                true => kind(group, version, &sub.kind),
+                false => kind(&sub.group, &sub.version, &sub.kind),
+            };
             json!({
                 "subresource": sub.name,
-                "responseKind": kind(&sub.group, &sub.version, &sub.kind),
+                "responseKind": response,
                 "verbs": sub.verbs,
             })
         })

@@ -107,15 +107,20 @@ pub fn list_prefix(resource: &Resource, list_meta: &ListMeta) -> Vec<u8> {
         resource.api_version()
     )
     .into_bytes();
-    prefix.extend_from_slice(&to_json(&list_meta.to_value()));
+    let mut metadata = list_meta.to_value();
+    if resource.custom.is_some() && list_meta.continue_token.is_none() {
+        // Lists of custom resources always have one.
+        metadata["continue"] = "".into();
+    }
+    prefix.extend_from_slice(&to_json(&metadata));
     prefix.extend_from_slice(b",\"items\":[");
     prefix
 }
 
 /// What each item of a list has before its stored members, if anything: custom resources carry
 /// apiVersion and kind, the items of a built-in list do not.
-pub fn list_item_prefix(_resource: &Resource) -> Option<Bytes> {
-    None
+pub fn list_item_prefix(resource: &Resource) -> Option<Bytes> {
+    resource.custom.is_some().then(|| Bytes::copy_from_slice(resource.object_prefix()))
 }
 
 /// What a list's JSON ends with.
@@ -192,7 +197,12 @@ pub fn bookmark(resource: &Resource, revision: u64, ends_initial_events: bool) -
 
 /// The object of a bookmark.
 pub(crate) fn bookmark_object(resource: &Resource, revision: u64, ends: bool) -> Value {
-    let metadata = bookmark_metadata(&resource.list_kind(), resource.api_version(), revision, ends);
+    let mut metadata =
+        bookmark_metadata(&resource.list_kind(), resource.api_version(), revision, ends);
+    if resource.custom.is_some() {
+        // What has no type has no empty times.
+        metadata.shift_remove("creationTimestamp");
+    }
     let mut members = fields::zero_value(resource);
     let mut object = Map::new();
     object.insert("kind".into(), resource.kind.as_ref().into());

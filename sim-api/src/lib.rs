@@ -20,6 +20,8 @@
 
 pub mod component_status;
 mod convert;
+pub mod crd;
+pub mod custom;
 pub mod deprecation;
 pub mod discovery;
 pub mod duration;

@@ -170,6 +170,11 @@ fn strings(metadata: &Map<String, Value>, key: &str) -> Vec<String> {
     items.into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned)).collect()
 }
 
+/// Whether metadata has a member of that name.
+pub(crate) fn is_member(name: &str) -> bool {
+    MEMBERS.contains(&name)
+}
+
 /// The members of ObjectMeta in the order of the Go struct.
 const MEMBERS: [&str; 15] = [
     "name",

@@ -35,13 +35,16 @@ impl Patch {
     }
 
     /// Reads the body of a PATCH.
-    pub fn parse(content_type: &str, body: &[u8], _resource: &Resource) -> Result<Self> {
+    pub fn parse(content_type: &str, body: &[u8], resource: &Resource) -> Result<Self> {
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
         match media_type {
             JSON_PATCH => parse_json(body),
             MERGE_PATCH => parse_merge(body),
-            STRATEGIC => parse_strategic(body),
+            STRATEGIC if resource.custom.is_none() => parse_strategic(body),
             APPLY => parse_apply(body),
+            _ if resource.custom.is_some() => {
+                Err(Status::unsupported_media_type(&[JSON_PATCH, MERGE_PATCH, APPLY]))
+            }
             _ => Err(Status::unsupported_media_type(&[JSON_PATCH, MERGE_PATCH, STRATEGIC, APPLY])),
         }
     }

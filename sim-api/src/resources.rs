@@ -14,7 +14,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use crate::Release;
+use crate::{Release, custom::Custom};
 
 mod table;
 
@@ -55,6 +55,9 @@ pub struct Resource {
     /// `group/version/kind` of what is stored, for the storage version's hash in discovery;
     /// empty for virtual resources that store nothing.
     pub stored_as: Str,
+    /// What its CustomResourceDefinition says of its objects, if it has one.
+    pub custom: Option<Arc<Custom>>,
+    list_kind: String,
     api_version: String,
     storage_key: String,
     prefix: Arc<[u8]>,
@@ -80,6 +83,9 @@ pub struct Subresource {
 pub enum Conversion {
     /// `autoscaling/v1`, kept as `v2`.
     AutoscalingV1,
+    /// A custom resource that was written in another version or by another schema: it is kept
+    /// as it was written, and read by this version's schema.
+    Custom,
     /// `events.k8s.io/v1`, kept as core `v1`.
     EventsV1,
     /// Kept as it is but for kind and apiVersion.
@@ -116,6 +122,19 @@ impl ResourceTable {
         Self { resources, sorted }
     }
 
+    /// These resources and the custom ones, which must be sorted by group, newest version first
+    /// and plural. Where a built-in resource has the same path, it stays.
+    #[must_use]
+    pub fn with_custom(&self, custom: impl IntoIterator<Item = Arc<Resource>>) -> Self {
+        let mut resources = self.resources.clone();
+        resources.extend(custom.into_iter().filter(|resource| {
+            self.lookup(&resource.group, &resource.version, &resource.plural).is_none()
+        }));
+        let mut sorted = resources.clone();
+        sorted.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
+        Self { resources, sorted }
+    }
+
     /// The resource at `/apis/group/version/…/plural`.
     pub fn lookup(&self, group: &str, version: &str, plural: &str) -> Option<&Arc<Resource>> {
         let wanted = (group, version, plural);
@@ -134,6 +153,13 @@ impl ResourceTable {
     /// text 404, an unknown version or resource of a known group with a Status.
     pub fn has_group(&self, group: &str) -> bool {
         self.resources.iter().any(|resource| resource.group == group)
+    }
+
+    /// Whether all there is of `group` are custom resources: what is missing there is answered as
+    /// if there were no such group.
+    pub fn is_custom_group(&self, group: &str) -> bool {
+        let mut of_group = self.resources.iter().filter(|resource| resource.group == group);
+        of_group.all(|resource| resource.custom.is_some())
     }
 
     /// The groups in the order of discovery, the core group first.
@@ -172,6 +198,8 @@ impl Resource {
         let prefix = format!(r#"{{"kind":"{kind}","apiVersion":"{api_version}","#);
         Self {
             stored_as: format!("{group}/{version}/{kind}").into(),
+            list_kind: format!("{kind}List"),
+            custom: None,
             group,
             version,
             plural,
@@ -210,7 +238,12 @@ impl Resource {
 
     /// The kind of a list, such as `PodList`.
     pub fn list_kind(&self) -> String {
-        format!("{}List", self.kind)
+        self.list_kind.clone()
+    }
+
+    /// Sets the kind of a list, which a custom resource may choose.
+    pub(crate) fn set_list_kind(&mut self, kind: &str) {
+        kind.clone_into(&mut self.list_kind);
     }
 
     /// `{"kind":"Pod","apiVersion":"v1",`: what a single object's bytes begin with, before the
@@ -281,6 +314,35 @@ impl Subresource {
     pub fn has_verb(&self, verb: &str) -> bool {
         self.verbs.iter().any(|known| known == verb)
     }
+}
+
+/// The order of custom resources in discovery: by group, newest version first, by name.
+pub fn custom_order(a: &Resource, b: &Resource) -> std::cmp::Ordering {
+    let newest = || version_rank(&b.version).cmp(&version_rank(&a.version));
+    a.group
+        .cmp(&b.group)
+        .then_with(newest)
+        .then_with(|| a.version.cmp(&b.version))
+        .then_with(|| a.plural.cmp(&b.plural))
+}
+
+/// How much newer a version is: `v2`, `v1`, `v1beta2`, `v1beta1`, `v1alpha1`, then all others.
+///
+/// Source: `CompareKubeAwareVersionStrings`.
+fn version_rank(version: &str) -> Option<(u8, u64, u64)> {
+    let rest = version.strip_prefix('v')?;
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let (major, stage) = rest.split_at(digits);
+    let major = major.parse().ok().filter(|_| !major.starts_with('0'))?;
+    if stage.is_empty() {
+        return Some((2, major, 0));
+    }
+    let (stability, minor) = match stage.strip_prefix("beta") {
+        Some(minor) => (1, minor),
+        None => (0, stage.strip_prefix("alpha")?),
+    };
+    let minor = minor.parse().ok().filter(|_| !minor.starts_with('0'))?;
+    Some((stability, major, minor))
 }
 
 fn group_resource(group: &str, plural: &str) -> String {

@@ -25,6 +25,9 @@ use crate::Resource;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Schema {
     types: Vec<Type>,
+    /// Whether objects are kept as they are given, as those of custom resources are, but for
+    /// their metadata.
+    is_literal: bool,
     kinds: BTreeMap<(Box<str>, Box<str>), TypeRef>,
 }
 
@@ -151,6 +154,11 @@ impl Schema {
 
     /// The type of a resource's objects.
     pub fn of(resource: &Resource) -> Typed {
+        if let Some(custom) = &resource.custom {
+            let schema = Arc::clone(custom.types());
+            let root = schema.root(resource.api_version(), &resource.kind).unwrap_or(ANY);
+            return Typed { schema, root };
+        }
         Self::of_kind(resource.api_version(), &resource.kind)
     }
 

@@ -146,6 +146,14 @@ impl Status {
         .with_details(StatusDetails::default())
     }
 
+    /// 405: the definition of a custom resource is being deleted.
+    pub fn terminating_definition() -> Self {
+        let mut status = Self::method_not_allowed();
+        "create not allowed while custom resource definition is terminating"
+            .clone_into(&mut status.message);
+        status
+    }
+
     /// 406: none of `accepted` (media types) is acceptable to the client.
     pub fn not_acceptable(accepted: &[&str]) -> Self {
         let list = accepted.join(", ");
@@ -503,6 +511,25 @@ impl StatusCause {
     /// A field is wrong in a way that its value does not explain.
     pub fn invalid_omitted(field: impl Into<String>, detail: &str) -> Self {
         Self::with_body(CauseReason::FieldValueInvalid, field, None, detail)
+    }
+
+    /// A field is of the wrong type; `value` is as Go prints it.
+    pub fn type_invalid(field: impl Into<String>, value: impl Into<String>, detail: &str) -> Self {
+        Self::with_body(CauseReason::FieldValueTypeInvalid, field, Some(value.into()), detail)
+    }
+
+    /// Whether rules in CEL are not asked of an object that has this wrong.
+    ///
+    /// Source: `hasBlockingErr` of k8s.io/apiextensions-apiserver.
+    pub(crate) fn blocks_rules(&self) -> bool {
+        matches!(
+            self.reason,
+            CauseReason::FieldValueNotSupported
+                | CauseReason::FieldValueRequired
+                | CauseReason::FieldValueTooLong
+                | CauseReason::FieldValueTooMany
+                | CauseReason::FieldValueTypeInvalid
+        )
     }
 
     fn with_body(

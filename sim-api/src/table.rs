@@ -31,10 +31,12 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use sim_store::Object;
 
+pub(crate) use self::columns::text;
 pub use self::duration::human_duration;
 use self::{columns::Columns, kinds::Print, read::Reader};
 use crate::{
     Query, Reason, Release, Resource, Status, convert,
+    custom::Custom,
     encode::{self, ListMeta, WatchEventType},
     media_type::MetaVersion,
     partial,
@@ -50,13 +52,19 @@ pub(crate) fn selector_text(selector: &Value) -> Option<String> {
 /// How the objects of one resource are printed for one request.
 #[derive(Clone, Debug)]
 pub struct Table {
-    columns: &'static Columns,
-    print: Print,
+    cells: Cells,
     /// Whether rows tell of pods that have ended.
     of_pods: bool,
     is_sorted: bool,
     version: MetaVersion,
     include: IncludeObject,
+}
+
+/// Where columns and cells come from.
+#[derive(Clone, Debug)]
+enum Cells {
+    Builtin(&'static Columns, Print),
+    Custom(Arc<Custom>),
 }
 
 /// What each row shows of its object besides the cells: `?includeObject=`.
@@ -82,9 +90,12 @@ impl Table {
         version: MetaVersion,
         query: &Query,
     ) -> Result<Self> {
+        let cells = match &resource.custom {
+            Some(custom) => Cells::Custom(Arc::clone(custom)),
+            None => Cells::Builtin(columns::of(resource, release), kinds::printer(resource)),
+        };
         Ok(Self {
-            columns: columns::of(resource, release),
-            print: kinds::printer(resource),
+            cells,
             of_pods: resource.is("", "pods"),
             is_sorted: resource.is("flowcontrol.apiserver.k8s.io", "flowschemas"),
             version,
@@ -207,14 +218,22 @@ impl Table {
         .into_bytes();
         head.extend_from_slice(&encode::to_json(metadata));
         head.extend_from_slice(b",\"columnDefinitions\":");
-        head.extend_from_slice(if with_columns { &self.columns.json } else { b"null" });
+        let columns = match &self.cells {
+            _ if !with_columns => b"null".as_slice(),
+            Cells::Builtin(columns, _) => &columns.json,
+            Cells::Custom(custom) => &custom.columns.json,
+        };
+        head.extend_from_slice(columns);
         head.extend_from_slice(b",\"rows\":[");
         head
     }
 
     fn row_of(&self, value: &Value, shown: &[u8], now: Timestamp) -> Vec<u8> {
         let reader = Reader::new(value, now);
-        let cells = self.columns.arrange((self.print)(reader));
+        let cells = match &self.cells {
+            Cells::Builtin(columns, print) => columns.arrange(print(reader)),
+            Cells::Custom(custom) => custom.columns.cells(value, now),
+        };
         let mut row = b"{\"cells\":".to_vec();
         row.extend_from_slice(&encode::to_json(&Value::Array(cells)));
         if let Some(conditions) = self.conditions(reader) {

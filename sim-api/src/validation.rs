@@ -10,6 +10,7 @@
 
 mod claim;
 mod config;
+mod definition;
 mod event;
 mod metadata;
 mod namespace;
@@ -39,6 +40,9 @@ pub(crate) fn on_create(resource: &Resource, object: &Value) -> Vec<StatusCause>
         Some(rules) => (rules.create)(&mut errors, &object),
         None => object.plain_metadata(&mut errors),
     }
+    if let Some(custom) = &resource.custom {
+        custom.create_errors(object.new.value()).into_iter().for_each(|cause| errors.push(cause));
+    }
     // The common rules are asked only where the kind has found nothing.
     if errors.is_empty() {
         metadata::common(&mut errors, &object);
@@ -67,6 +71,10 @@ pub(crate) fn on_update(
         (Some(rules), "") => (rules.update)(&mut errors, &object),
         (Some(rules), name) => (rules.subresource)(&mut errors, &object, name),
         (None, _) => object.plain_metadata_update(&mut errors),
+    }
+    if let Some(custom) = &resource.custom {
+        let causes = custom.update_errors(subresource, new, old);
+        causes.into_iter().for_each(|cause| errors.push(cause));
     }
     errors.into_causes()
 }
@@ -172,6 +180,11 @@ fn rules(resource: &Resource) -> Option<Rules> {
         ("apps", "deployments") => workload(workload::deployment, workload::deployment_update),
         ("apps", "replicasets") => workload(workload::replica_set, workload::replica_set_update),
         ("apps", "statefulsets") => workload(workload::stateful_set, workload::stateful_set_update),
+        ("apiextensions.k8s.io", "customresourcedefinitions") => Rules {
+            create: definition::create,
+            update: definition::update,
+            subresource: definition::subresource,
+        },
         _ => return None,
     })
 }

@@ -258,7 +258,6 @@ const NOT_YET: &[&str] = &[
     "body__immutable_fields#10",
     "body__immutable_fields#4",
     "body__immutable_fields#8",
-    "crd__crd_lifecycle_and_custom_resources#1",
     "crud__apiservices#0",
     "crud__csidrivers#0",
     "crud__flowschemas#0",

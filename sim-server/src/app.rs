@@ -10,7 +10,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use dashmap::DashMap;
 use fixtures::dataset::Populate;
 use rand_core::{Rng, SeedableRng};
@@ -24,6 +23,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{
+    controllers::{Extension, Served},
     edge::clock::Clock,
     flow::{FlowControl, config::Feeding},
     metrics::Metrics,
@@ -141,15 +141,16 @@ pub(crate) fn parse_tokens(path: &Path) -> anyhow::Result<Vec<Token>> {
 pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) clock: Clock,
+    /// The built-in resources; see [`served`](Self::served) for all.
     pub(crate) table: ResourceTable,
+    /// What the definitions of custom resources and the registered services make.
+    pub(crate) extension: Extension,
     pub(crate) store: Store,
     pub(crate) metrics: Metrics,
     pub(crate) flow: FlowControl,
     pub(crate) feeding: Feeding,
     /// readyz fails and long-running requests end.
     pub(crate) stopping: AtomicBool,
-    /// Documents that are made once, by path. Only paths that exist are in it.
-    pub(crate) documents: DashMap<String, Bytes>,
     shelves: DashMap<String, Arc<Shelf>>,
     stop_asked: Notify,
     random: Mutex<Pcg64>,
@@ -165,11 +166,11 @@ impl App {
             feeding: Feeding::default(),
             stopping: AtomicBool::new(false),
             store: Store::new(StoreConfig::default()),
-            documents: DashMap::new(),
             shelves: DashMap::new(),
             stop_asked: Notify::new(),
             random: Mutex::new(Pcg64::seed_from_u64(config.random_seed)),
             clock,
+            extension: Extension::new(&table),
             table,
             config,
         };
@@ -177,6 +178,11 @@ impl App {
             app.shelf(resource);
         }
         app
+    }
+
+    /// Every resource that is served now.
+    pub(crate) fn served(&self) -> Arc<Served> {
+        self.extension.served()
     }
 
     /// Where the objects of a resource are kept; versions of one resource share it.

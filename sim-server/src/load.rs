@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sim_api::{encode, meta, meta::WriteContext, resources::Resource, system, yaml};
 use sim_store::Draft;
 
-use crate::app::App;
+use crate::{app::App, controllers};
 
 /// The objects that the real server makes for itself.
 pub(crate) fn system_objects(app: &App) {
@@ -50,6 +50,7 @@ pub(crate) fn all(app: &App) -> anyhow::Result<u64> {
         }
         count += loader.finish();
     }
+    controllers::after_load(app);
     Ok(count)
 }
 
@@ -112,7 +113,14 @@ impl<'a> Loader<'a> {
         };
         let (api_version, kind) = (text("/apiVersion"), text("/kind"));
         let name = text("/metadata/name");
-        let resource = self.app.table.by_kind(&api_version, &kind).with_context(|| {
+        let mut found = self.app.served().table.by_kind(&api_version, &kind).cloned();
+        if found.is_none() {
+            // It may be of a definition that was loaded before it.
+            self.flush();
+            controllers::after_load(self.app);
+            found = self.app.served().table.by_kind(&api_version, &kind).cloned();
+        }
+        let resource = &found.with_context(|| {
             format!("object {name:?}: no kind {kind:?} in {api_version:?} in this release")
         })?;
         let mut namespace = text("/metadata/namespace");

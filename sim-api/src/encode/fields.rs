@@ -23,7 +23,10 @@ pub(super) fn selectable(
     }
     for field in resource.selectable_fields.iter().flatten() {
         let Some(name) = stored_name(resource, field) else { continue };
-        if name.starts_with("metadata.") || pairs.iter().any(|(known, _)| *known == name) {
+        if resource.custom.is_some()
+            || name.starts_with("metadata.")
+            || pairs.iter().any(|(known, _)| *known == name)
+        {
             continue;
         }
         let value = match (&*resource.plural, name) {
@@ -42,6 +45,10 @@ pub(super) fn selectable(
             _ => scalar(at(members, name)),
         };
         pairs.push((name, value));
+    }
+    if let Some(custom) = &resource.custom {
+        let selectable = custom.selectable_values(members);
+        pairs.extend(selectable.map(|(name, value)| (name, Cow::Owned(value))));
     }
     if resource.conversion == Conversion::EventsV1 {
         // The stored version can be selected by it, though this one cannot.

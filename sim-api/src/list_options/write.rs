@@ -15,6 +15,17 @@ pub enum FieldValidation {
     Warn,
 }
 
+impl FieldValidation {
+    /// What a query asks for, which has been checked.
+    pub fn of(query: &Query) -> Self {
+        match query.get("fieldValidation") {
+            Some("Ignore") => Self::Ignore,
+            Some("Strict") => Self::Strict,
+            _ => Self::Warn,
+        }
+    }
+}
+
 /// The options of POST.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct CreateOptions {

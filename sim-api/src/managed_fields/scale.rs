@@ -12,10 +12,11 @@ use crate::{Resource, Status, status::Result};
 
 /// The managedFields of the Scale that stands for a parent: of each entry that owns the
 /// replicas, just these.
-pub(crate) fn to_scale(parent: Option<&Value>) -> Result<Value> {
+pub(crate) fn to_scale(resource: &Resource, parent: Option<&Value>) -> Result<Value> {
     let mut scale = Managed::default();
+    let of_parent = of_parent(resource);
     for (manager, owned) in decode(parent)?.0 {
-        if has_replicas(&owned.set) {
+        if has(&owned.set, &of_parent) {
             let owned =
                 Owned { set: replicas(), api_version: SCALE_VERSION.to_owned(), time: owned.time };
             scale.0.insert(manager, owned);
@@ -32,9 +33,10 @@ pub(crate) fn to_parent(
 ) -> Result<Value> {
     let mut scale = decode(scale)?;
     let mut merged = Managed::default();
+    let of_parent = of_parent(resource);
     for (manager, mut owned) in decode(parent)?.0 {
-        if has_replicas(&owned.set) && scale.0.remove(&manager).is_none() {
-            owned.set = owned.set.difference(&replicas());
+        if has(&owned.set, &of_parent) && scale.0.remove(&manager).is_none() {
+            owned.set = owned.set.difference(&of_parent);
             if owned.set.is_empty() {
                 continue;
             }
@@ -42,10 +44,10 @@ pub(crate) fn to_parent(
         merged.0.insert(manager, owned);
     }
     for (manager, owned) in scale.0 {
-        if has_replicas(&owned.set) {
+        if has(&owned.set, &replicas()) {
             // Recorded: an entry that comes from a Scale has no time.
             let api_version = resource.api_version().to_owned();
-            merged.0.insert(manager, Owned { set: replicas(), api_version, time: None });
+            merged.0.insert(manager, Owned { set: of_parent.clone(), api_version, time: None });
         }
     }
     Ok(merged.encode())
@@ -60,8 +62,20 @@ fn replicas() -> Set {
     Set::of_fields(&["spec.replicas"])
 }
 
-fn has_replicas(set: &Set) -> bool {
-    !set.intersection(&replicas()).is_empty()
+/// Where a parent has its replicas: a custom resource says where.
+fn of_parent(resource: &Resource) -> Set {
+    let scale = resource.custom.as_ref().and_then(|custom| custom.scale.as_ref());
+    match scale {
+        None => replicas(),
+        Some(scale) => {
+            let names: Vec<&str> = scale.spec_path().collect();
+            Set::of_fields(&[&names.join(".")])
+        }
+    }
+}
+
+fn has(set: &Set, replicas: &Set) -> bool {
+    !set.intersection(replicas).is_empty()
 }
 
 const SCALE_VERSION: &str = "autoscaling/v1";

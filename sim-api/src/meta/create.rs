@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{WriteContext, defaults, join, split, str_of, time};
 use crate::{
-    Resource, Status, managed_fields,
+    Resource, Status, crd, managed_fields,
     schema::{Schema, Typed},
     status::Result,
     validation,
@@ -118,7 +118,15 @@ fn set_kind_members(
     members: &mut Map<String, Value>,
     metadata: &mut Map<String, Value>,
 ) {
+    if let Some(custom) = &resource.custom {
+        custom.prepare_create(members);
+        return;
+    }
     match (&*resource.group, &*resource.plural) {
+        ("apiextensions.k8s.io", "customresourcedefinitions") => {
+            members.insert("status".into(), typed.zero_member("status"));
+            crd::add_stored_version(members);
+        }
         ("", "namespaces") => {
             members.insert("spec".into(), json!({"finalizers": ["kubernetes"]}));
             members.insert("status".into(), json!({"phase": "Active"}));

@@ -35,6 +35,9 @@ pub fn plan_delete(
     if resource.is("", "namespaces") {
         return delete_namespace(resource, members, metadata, options, context);
     }
+    if crate::crd::is_definitions(resource) && !metadata.contains_key("deletionTimestamp") {
+        return Ok(DeletePlan::Update(crate::crd::terminate(object, context.now)));
+    }
     let mut marked = metadata.clone();
     set_finalizers(&mut marked, options.propagation);
     let grace = if resource.is("", "pods") {

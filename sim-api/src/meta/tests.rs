@@ -195,7 +195,7 @@ fn some_kinds_must_say_which_version_they_replace() {
     let status = update("leases", path, &old, old.clone()).unwrap_err();
     assert_eq!(
         status.message,
-        "Lease.coordination.k8s.io \"l\" is invalid: metadata.resourceVersion: Invalid value: \
+        "leases.coordination.k8s.io \"l\" is invalid: metadata.resourceVersion: Invalid value: \
          0x0: must be specified for an update"
     );
     assert_eq!(expected_revision(&json!({"metadata": {"resourceVersion": "7"}})), Ok(Some(7)));

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::{WriteContext, create::set_namespace, defaults, generation, join, split, str_of};
 use crate::{
-    RequestInfo, Resource, Status, StatusCause, go, managed_fields, schema::Schema, status::Result,
-    subresource, validation,
+    RequestInfo, Resource, Status, StatusCause, crd, go, managed_fields, schema::Schema,
+    status::Result, subresource, validation,
 };
 
 /// The version that the client means to replace; `None` when it does not say.
@@ -72,10 +72,13 @@ fn prepare(
             "must be specified for an update",
         );
         let name = str_of(&old_metadata, "name");
-        return Err(Status::invalid(&resource.group, &resource.kind, name, vec![cause]));
+        return Err(Status::invalid(&resource.group, &resource.plural, name, vec![cause]));
     }
     keep_system_members(&mut metadata, &old_metadata);
     keep_other_half(resource, &request.subresource, &mut members, &old_members);
+    if crd::is_definitions(resource) && request.subresource.is_empty() {
+        crd::add_stored_version(&mut members);
+    }
     match request.subresource.as_str() {
         "status" => keep_metadata(resource, &mut metadata, &old_metadata),
         "ephemeralcontainers" | "resize" => {
@@ -193,6 +196,16 @@ fn keep_other_half(
 ///
 /// Source: `PrepareForUpdate` of the kinds' status strategies.
 fn keep_metadata(resource: &Resource, metadata: &mut Map<String, Value>, old: &Map<String, Value>) {
+    if resource.custom.is_some() {
+        // Of a custom resource nothing but the status changes, and who manages it.
+        let managed = metadata.shift_remove("managedFields");
+        let revision = metadata.shift_remove("resourceVersion");
+        metadata.clone_from(old);
+        metadata.shift_remove("managedFields");
+        metadata.extend(managed.map(|managed| ("managedFields".to_owned(), managed)));
+        metadata.extend(revision.map(|revision| ("resourceVersion".to_owned(), revision)));
+        return;
+    }
     let kept: &[&str] = match (&*resource.group, &*resource.plural) {
         ("", "pods") => &["ownerReferences"],
         ("apps", "deployments") => &["labels"],
@@ -224,7 +237,13 @@ fn is_spec_changed(
     old_metadata: &Map<String, Value>,
 ) -> bool {
     let spec = |members: &Map<String, Value>| -> Map<String, Value> {
-        let other = |key: &str| !matches!(key, "kind" | "apiVersion" | "status");
+        // A status that is no subresource is a member like others.
+        let status_counts = resource.custom.as_ref().is_some_and(|custom| custom.status_counts());
+        let other = |key: &str| match key {
+            "kind" | "apiVersion" => false,
+            "status" => status_counts,
+            _ => true,
+        };
         members
             .iter()
             .filter(|(key, value)| other(key) && !value.is_null())

@@ -9,8 +9,15 @@ impl Typed {
     /// and the defaults of members that are a list's keys, and puts the fields in Go's order.
     ///
     /// Values of the wrong type are left alone.
-    pub fn canonical(&self, value: Value) -> Value {
-        self.schema.canonical(self.root, value)
+    pub fn canonical(&self, mut value: Value) -> Value {
+        if !self.schema.is_literal {
+            return self.schema.canonical(self.root, value);
+        }
+        let place = self.schema.member(self.root, "metadata").unwrap_or_default();
+        if let Some(metadata) = value.get_mut("metadata") {
+            *metadata = self.schema.canonical(place, metadata.take());
+        }
+        value
     }
 
     /// What Go prints for a member of which nothing is set.

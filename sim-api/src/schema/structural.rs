@@ -1,5 +1,7 @@
 //! A CustomResourceDefinition's schema as types.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::{ANY, Field, ListType, Scalar, Schema, Struct, Type, TypeRef};
@@ -13,11 +15,13 @@ impl Schema {
     /// Source: structural schemas of k8s.io/apiextensions-apiserver, and how they become types
     /// for apply.
     pub fn from_structural(api_version: &str, kind: &str, openapi: &Value) -> Self {
-        let mut schema = Self::builtin().as_ref().clone();
-        let metadata = match schema.root("", super::UNKNOWN_KIND) {
-            Some(unknown) => schema.member(unknown, "metadata").unwrap_or(ANY),
-            None => ANY,
-        };
+        let builtin = Self::builtin();
+        let mut schema = Self { is_literal: true, ..Self::default() };
+        schema.push(Type::Any);
+        let metadata = builtin
+            .root("", super::UNKNOWN_KIND)
+            .and_then(|unknown| builtin.member(unknown, "metadata"))
+            .map_or(ANY, |metadata| schema.import(builtin, metadata, &mut BTreeMap::new()));
         let string = schema.push(Type::Scalar(Scalar::String));
         let (mut fields, rest) = match openapi.get("properties") {
             Some(_) => schema.fields(openapi, 0),
@@ -31,6 +35,43 @@ impl Schema {
         let root = schema.push(Type::Struct(Struct::new(kind, fields, rest)));
         schema.kinds.insert((api_version.into(), kind.into()), root);
         schema
+    }
+
+    /// Takes over a type of another schema, with all that it refers to.
+    fn import(
+        &mut self,
+        other: &Self,
+        type_ref: TypeRef,
+        known: &mut BTreeMap<u32, u32>,
+    ) -> TypeRef {
+        if type_ref.id == ANY.id {
+            return type_ref;
+        }
+        if let Some(&id) = known.get(&type_ref.id) {
+            return TypeRef { id, ..type_ref };
+        }
+        let place = self.push(Type::Any);
+        known.insert(type_ref.id, place.id);
+        let imported = match other.resolve(type_ref).clone() {
+            Type::List { element, list_type } => {
+                Type::List { element: self.import(other, element, known), list_type }
+            }
+            Type::Map { element, is_atomic } => {
+                Type::Map { element: self.import(other, element, known), is_atomic }
+            }
+            Type::Struct(mut found) => {
+                for field in &mut found.fields {
+                    field.type_ref = self.import(other, field.type_ref, known);
+                }
+                found.rest = found.rest.map(|rest| self.import(other, rest, known));
+                Type::Struct(found)
+            }
+            plain => plain,
+        };
+        if let Some(found) = self.types.get_mut(place.id as usize) {
+            *found = imported;
+        }
+        TypeRef { id: place.id, ..type_ref }
     }
 
     fn fields(&mut self, openapi: &Value, depth: usize) -> (Vec<Field>, Option<TypeRef>) {

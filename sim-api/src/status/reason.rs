@@ -82,6 +82,8 @@ reasons! {
         FieldValueTooLong = "FieldValueTooLong",
         /// The list has too many elements.
         FieldValueTooMany = "FieldValueTooMany",
+        /// The value is of the wrong type.
+        FieldValueTypeInvalid = "FieldValueTypeInvalid",
         /// The namespace is being deleted.
         NamespaceTerminating = "NamespaceTerminating",
         /// The version asked for is not reached yet.
@@ -97,7 +99,7 @@ impl CauseReason {
         match self {
             Self::FieldValueDuplicate => "Duplicate value",
             Self::FieldValueForbidden => "Forbidden",
-            Self::FieldValueInvalid => "Invalid value",
+            Self::FieldValueInvalid | Self::FieldValueTypeInvalid => "Invalid value",
             Self::FieldValueNotFound => "Not found",
             Self::FieldValueNotSupported => "Unsupported value",
             Self::FieldValueRequired => "Required value",

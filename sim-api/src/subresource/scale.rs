@@ -20,8 +20,11 @@ pub fn resource() -> Resource {
     )
 }
 
-/// The Scale of a workload.
-pub fn of(parent: &Value) -> Value {
+/// The Scale of a workload, or of a custom resource that has one.
+pub fn of(resource: &Resource, parent: &Value) -> Value {
+    if let Some(scale) = resource.custom.as_ref().and_then(|custom| custom.scale.as_ref()) {
+        return scale.of(parent);
+    }
     let mut metadata = Map::new();
     for key in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
         if let Some(value) = parent.get("metadata").and_then(|metadata| metadata.get(key)) {
@@ -66,8 +69,8 @@ pub fn write(
     change: impl FnOnce(&Value) -> Result<Value>,
 ) -> Result<Value> {
     let entries = parent.pointer("/metadata/managedFields");
-    let mut old = of(parent);
-    let of_scale = managed_fields::scale::to_scale(entries)?;
+    let mut old = of(resource, parent);
+    let of_scale = managed_fields::scale::to_scale(resource, entries)?;
     if of_scale.as_array().is_some_and(|entries| !entries.is_empty()) {
         old["metadata"]["managedFields"] = of_scale;
     }
@@ -101,7 +104,9 @@ pub fn write(
         new.pointer("/metadata/managedFields"),
     )?;
     let mut parent = parent.clone();
-    if let Some(spec) = parent.get_mut("spec").and_then(Value::as_object_mut) {
+    if let Some(scale) = resource.custom.as_ref().and_then(|custom| custom.scale.as_ref()) {
+        scale.set(&mut parent, replicas);
+    } else if let Some(spec) = parent.get_mut("spec").and_then(Value::as_object_mut) {
         spec.insert("replicas".into(), replicas.into());
     }
     if let Some(metadata) = parent.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -138,12 +143,15 @@ mod tests {
 
     #[test]
     fn a_scale_tells_replicas_and_selector() {
-        let scale = of(&parent());
+        let table = ResourceTable::for_release(Release::default());
+        let deployments = table.lookup("apps", "v1", "deployments").unwrap();
+        let scale = of(deployments, &parent());
         assert_eq!(scale["spec"], json!({"replicas": 2}));
         assert_eq!(scale["status"], json!({"replicas": 0, "selector": "a=1,b=2,c in (x,y)"}));
         let controller = json!({"kind": "ReplicationController", "metadata": {"name": "x"},
             "spec": {"replicas": 0, "selector": {"app": "a"}}});
-        let scale = of(&controller);
+        let controllers = table.lookup("", "v1", "replicationcontrollers").unwrap();
+        let scale = of(controllers, &controller);
         assert_eq!(scale["spec"], json!({}));
         assert_eq!(scale["status"]["selector"], "app=a");
     }

@@ -40,6 +40,12 @@ pub(super) fn of(resource: &Resource, release: Release) -> &'static Columns {
     forms.iter().find(holds).or_else(|| forms.first()).unwrap_or(&DEFAULT)
 }
 
+/// One of the descriptions that many columns share: `name`, `created`.
+pub(crate) fn text(key: &str) -> &'static str {
+    static TEXTS: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| file().texts);
+    TEXTS.get(key).map_or("", String::as_str)
+}
+
 /// Whether a resource has columns of its own.
 #[cfg(test)]
 pub(super) fn has_own(storage_key: &str) -> bool {

@@ -24,6 +24,15 @@ pub(super) fn common(e: &mut Errors, object: &Object<'_>) {
     validate(e, object, &names::path_segment);
 }
 
+/// [`kind`] with a rule for names that asks more of the object.
+pub(super) fn kind_with(
+    e: &mut Errors,
+    object: &Object<'_>,
+    names: &dyn Fn(&str, bool) -> Vec<String>,
+) {
+    validate(e, object, names);
+}
+
 fn validate(e: &mut Errors, object: &Object<'_>, names: &dyn Fn(&str, bool) -> Vec<String>) {
     let metadata = object.at("metadata");
     let base = metadata.at("generateName");

@@ -95,9 +95,12 @@ impl View {
             Shape::Partial(version) => item.append(&mut partial::object(object, *version)),
             Shape::Table(table) => item.append(&mut table.row(resource, object, now)?),
             Shape::Whole => match encode::list_item_prefix(resource) {
-                Some(prefix) => {
+                Some(prefix) if resource.is_storage_version() => {
                     item.extend_from_slice(&prefix);
                     item.extend_from_slice(&object.members());
+                }
+                Some(_) => {
+                    item.append(&mut encode::to_json(&encode::decode(resource, object)?));
                 }
                 None if resource.is_storage_version() => item.extend_from_slice(&object.item()),
                 None => {

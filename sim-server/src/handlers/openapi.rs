@@ -11,6 +11,7 @@ use sim_api::{
 
 use super::{get, paths};
 use crate::{
+    controllers::Served,
     encode::body::Body,
     pipeline::{reply::Reply, request::Call},
 };
@@ -19,10 +20,10 @@ pub(super) fn run(call: &Call, path: &str) -> Result<Reply, Status> {
     if path == "/openapi/v2" {
         return Ok(v2(call));
     }
-    let app = &call.app;
-    let Some(body) = document(call, path, || match path {
-        "/openapi/v3" => Some(encode::to_json(&openapi::v3_index(&app.table))),
-        _ => openapi::v3_document(&app.table, app.config.release, path)
+    let served = call.app.served();
+    let Some(body) = document(&served, path, || match path {
+        "/openapi/v3" => Some(encode::to_json(&openapi::v3_index(&served.table))),
+        _ => openapi::v3_document(&served.table, call.app.config.release, path)
             .map(|document| encode::to_json(&document)),
     }) else {
         return Ok(paths::not_found());
@@ -43,9 +44,9 @@ fn v2(call: &Call) -> Reply {
     let Some(form) = V2Form::negotiate(call.accept()) else {
         return vary(Reply::new(406, "", Body::empty()));
     };
-    let app = &call.app;
-    let made = document(call, form.media_type(), || {
-        Some(openapi::v2(&app.table, app.config.release, form))
+    let served = call.app.served();
+    let made = document(&served, form.media_type(), || {
+        Some(openapi::v2(&served.table, call.app.config.release, form))
     });
     let body = made.unwrap_or_default();
     let etag: String = Sha512::digest(&body).iter().map(|byte| format!("{byte:02X}")).collect();
@@ -57,11 +58,11 @@ fn v2(call: &Call) -> Reply {
     vary(reply.with(header::ETAG, &etag))
 }
 
-fn document(call: &Call, name: &str, make: impl FnOnce() -> Option<Vec<u8>>) -> Option<Bytes> {
-    if let Some(found) = call.app.documents.get(name) {
+fn document(served: &Served, name: &str, make: impl FnOnce() -> Option<Vec<u8>>) -> Option<Bytes> {
+    if let Some(found) = served.documents.get(name) {
         return Some(found.clone());
     }
     let body = Bytes::from(make()?);
-    call.app.documents.insert(name.to_owned(), body.clone());
+    served.documents.insert(name.to_owned(), body.clone());
     Some(body)
 }

@@ -46,8 +46,11 @@ pub(crate) async fn run(call: &mut Call) -> Result<Reply, Status> {
 /// A resource request whose resource is not there: an unknown group is a plain 404, everything
 /// below a known one a Status.
 pub(crate) fn unknown_resource(call: &Call) -> Result<Reply, Status> {
+    let served = call.app.served();
+    let group = &call.info.api_group;
+    let is_builtin = served.table.has_group(group) && !served.table.is_custom_group(group);
     // Recorded: a path that begins with two slashes is nobody's.
-    if call.app.table.has_group(&call.info.api_group) && !call.info.path.starts_with("//") {
+    if is_builtin && !call.info.path.starts_with("//") {
         return Err(Status::not_found_path());
     }
     Ok(not_found())
@@ -65,7 +68,7 @@ pub(super) fn not_found() -> Reply {
 
 fn discovery_document(call: &Call, path: &str) -> Result<Reply, Status> {
     let Some(answer) =
-        discovery::answer(&call.app.table, call.app.config.release, path, call.accept())
+        discovery::answer(&call.app.served().table, call.app.config.release, path, call.accept())
     else {
         return Ok(not_found());
     };
@@ -115,7 +118,7 @@ const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 
 fn metrics_page(call: &Call) -> Reply {
     let app = &call.app;
-    for resource in app.table.iter().filter(|resource| resource.is_storage_version()) {
+    for resource in app.served().table.iter().filter(|resource| resource.is_storage_version()) {
         let shelf = app.shelf(resource);
         let name = resource.group_resource();
         let count = i64::try_from(shelf.collection.head().len()).unwrap_or(i64::MAX);

@@ -44,7 +44,7 @@ pub(super) async fn run(call: &mut Call) -> Result<Reply, Status> {
 fn state(call: &Call) -> Value {
     let app = &call.app;
     let mut resources = serde_json::Map::new();
-    for resource in app.table.iter().filter(|resource| resource.is_storage_version()) {
+    for resource in app.served().table.iter().filter(|resource| resource.is_storage_version()) {
         let shelf = app.shelf(resource);
         let head = shelf.collection.head();
         if head.is_empty() && shelf.watchers() == 0 {
@@ -119,7 +119,8 @@ fn compact(call: &Call) -> Result<Value, Status> {
 fn reset(call: &Call) -> Result<Value, Status> {
     let name = call.query.get("resource").unwrap_or_default();
     let app = &call.app;
-    let found = app.table.iter().find(|resource| {
+    let served = app.served();
+    let found = served.table.iter().find(|resource| {
         resource.is_storage_version()
             && (resource.group_resource() == name || resource.plural == name)
     });

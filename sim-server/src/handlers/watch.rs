@@ -140,6 +140,12 @@ struct Watch {
 }
 
 impl Watch {
+    /// Whether there is still something to watch: the definition of a custom resource may go.
+    fn is_served(&self) -> bool {
+        let Resource { group, version, plural, custom, .. } = &*self.resource;
+        custom.is_none() || self.app.served().table.lookup(group, version, plural).is_some()
+    }
+
     /// The next events; `None` when the watch is over.
     async fn next(&mut self) -> Option<Segments> {
         if self.ended {
@@ -156,6 +162,9 @@ impl Watch {
             }
             if let Some(piece) = self.changes() {
                 return Some(piece);
+            }
+            if !self.is_served() {
+                return None;
             }
             if self.bookmarks && Instant::now() >= self.next_bookmark {
                 self.next_bookmark = Instant::now() + BOOKMARK_INTERVAL;

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use sim_api::{encode, media_type, resources::Resource, status::Status};
+use sim_api::{
+    encode, list_options::FieldValidation, media_type, resources::Resource, status::Status,
+};
 use sim_store::{Object, StoreError};
 
 use super::get::{object_reply, value_reply};
 use crate::{
+    controllers,
     flow::config,
     pipeline::{reply::Reply, request::Call},
     shelf::Shelf,
@@ -18,6 +21,15 @@ pub(super) async fn body(call: &mut Call, resource: &Resource) -> Result<Value, 
     let content_type = call.header("content-type").to_owned();
     let body = call.read_body().await?;
     media_type::decode_object(call.app.config.release, &content_type, &body, resource)
+}
+
+/// What a client has made of an object, as its definition reads it where it is a custom one.
+pub(super) fn read(call: &Call, resource: &Resource, object: Value) -> Result<Value, Status> {
+    let Some(custom) = &resource.custom else { return Ok(object) };
+    let validation = FieldValidation::of(&call.query);
+    let (object, warnings) = custom.read(resource, object, validation)?;
+    warnings.iter().for_each(|warning| call.warn(warning));
+    Ok(object)
 }
 
 /// Refuses what the namespace's life forbids: one that is missing or going away.
@@ -86,6 +98,7 @@ pub(super) fn took_effect(call: &Call, resource: &Resource) {
     if config::concerns(resource) {
         config::feed(&call.app);
     }
+    controllers::after_write(&call.app, resource);
 }
 
 /// A store error as the API says it.

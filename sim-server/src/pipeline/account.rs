@@ -23,7 +23,11 @@ impl Account {
         received: SimTime,
     ) -> Self {
         let known = !info.is_resource_request
-            || app.table.lookup(&info.api_group, &info.api_version, &info.resource).is_some();
+            || app
+                .served()
+                .table
+                .lookup(&info.api_group, &info.api_version, &info.resource)
+                .is_some();
         let mut labels = RequestLabels::new(info, query.contains("dryRun"));
         if !known {
             // A scan of paths must not make a series each.

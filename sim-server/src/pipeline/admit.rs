@@ -100,8 +100,9 @@ fn count_objects(call: &Call, apf: &Apf) {
     if !matches!(info.verb, "list" | "watch") || !call.app.config.object_count_poll.is_zero() {
         return;
     }
-    let table = &call.app.table;
-    if let Some(resource) = table.lookup(&info.api_group, &info.api_version, &info.resource) {
+    let served = call.app.served();
+    if let Some(resource) = served.table.lookup(&info.api_group, &info.api_version, &info.resource)
+    {
         let shelf = call.app.shelf(resource);
         let (count, bytes) = shelf.collection.size();
         apf.set_object_count(&resource.group_resource(), count, bytes);
@@ -111,7 +112,7 @@ fn count_objects(call: &Call, apf: &Apf) {
 /// Counts every resource, as the real server's poll does.
 pub(crate) fn count_all(app: &App) {
     let Some(apf) = app.flow.apf() else { return };
-    for resource in app.table.iter().filter(|resource| resource.is_storage_version()) {
+    for resource in app.served().table.iter().filter(|resource| resource.is_storage_version()) {
         let (count, bytes) = app.shelf(resource).collection.size();
         apf.set_object_count(&resource.group_resource(), count, bytes);
     }

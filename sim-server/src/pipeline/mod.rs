@@ -103,6 +103,9 @@ fn finish(call: &mut Call, reply: Reply, account: Account) -> Response<Body> {
         headers.insert("audit-id", id);
     }
     headers.extend(call.answer_headers.drain(..));
+    for warning in call.warning_headers() {
+        headers.append(header::WARNING, warning);
+    }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
     let code = response.status().as_u16();
     call.log(code);

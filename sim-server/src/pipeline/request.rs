@@ -1,6 +1,6 @@
 //! One request, on its way through the pipeline.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
@@ -46,6 +46,8 @@ pub(crate) struct Call {
     /// Whether JSON answers are indented: asked for, or a browser, curl or Wget.
     pub(crate) pretty: bool,
     body: Option<Incoming>,
+    /// What the client is to be warned of.
+    warnings: Mutex<Vec<String>>,
 }
 
 impl Call {
@@ -78,6 +80,7 @@ impl Call {
             answer_headers: Vec::new(),
             pretty,
             body: Some(body),
+            warnings: Mutex::default(),
         }
     }
 
@@ -94,14 +97,6 @@ impl Call {
     /// The client's program, as the default field manager has it: up to the first `/`.
     pub(crate) fn manager(&self) -> &str {
         self.header("user-agent").split('/').next().unwrap_or_default()
-    }
-
-    /// Puts a warning for the user on the answer, whatever that is.
-    pub(crate) fn warn(&mut self, text: &str) {
-        let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
-        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
-            self.answer_headers.push((header::WARNING, value));
-        }
     }
 
     /// The request's body, whole.
@@ -149,6 +144,25 @@ impl Call {
             manager: self.query.get("fieldManager").unwrap_or_else(|| self.manager()).to_owned(),
             release: self.app.config.release,
         }
+    }
+
+    /// Adds a header Warning to the answer, once for each text.
+    pub(crate) fn warn(&self, text: &str) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if !warnings.iter().any(|known| known == text) {
+            warnings.push(text.to_owned());
+        }
+    }
+
+    /// The headers Warning. Source: `net.NewWarningHeader` of k8s.io/apimachinery.
+    pub(crate) fn warning_headers(&self) -> Vec<HeaderValue> {
+        let warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        let quoted = warnings.iter().map(|text| {
+            let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+            let plain: String = text.chars().filter(|c| !c.is_control()).collect();
+            HeaderValue::from_str(&format!("299 - \"{plain}\""))
+        });
+        quoted.filter_map(Result::ok).collect()
     }
 
     pub(crate) fn log(&self, code: u16) {

@@ -9,19 +9,27 @@ pub(super) async fn run(call: &mut Call) -> Result<Reply, Status> {
     if !call.info.is_resource_request {
         return handlers::paths::run(call).await;
     }
-    let app = std::sync::Arc::clone(&call.app);
+    let served = call.app.served();
     let info = &call.info;
-    let Some(resource) = app.table.lookup(&info.api_group, &info.api_version, &info.resource)
+    let Some(resource) = served.table.lookup(&info.api_group, &info.api_version, &info.resource)
     else {
         return handlers::paths::unknown_resource(call);
     };
     if !has_path(call, resource) {
         return handlers::paths::unknown_resource(call);
     }
-    if let Some(text) = deprecation::warning(app.config.release, resource) {
+    if let Some(text) = deprecation::warning(call.app.config.release, resource) {
         call.warn(&text);
     }
-    if !call.info.subresource.is_empty() {
+    if let Some(custom) = &resource.custom {
+        if let Some(warning) = &custom.deprecation {
+            call.warn(warning);
+        }
+        if custom.is_terminating && info.verb == "create" && info.subresource.is_empty() {
+            return Err(Status::terminating_definition());
+        }
+    }
+    if !info.subresource.is_empty() {
         return handlers::subresource::run(call, resource).await;
     }
     if !is_allowed(call, resource) {

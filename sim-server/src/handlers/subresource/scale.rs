@@ -29,7 +29,7 @@ pub(super) async fn run(call: &mut Call, resource: &Resource) -> Result<Reply, S
             GetOptions::parse(&call.query)?;
             let shelf = call.app.shelf(resource);
             let object = write::current(call, &shelf, resource)?;
-            let value = scale::of(&encode::decode(resource, &object)?);
+            let value = scale::of(resource, &encode::decode(resource, &object)?);
             value_reply(call, &scales, 200, &value)
         }
         "update" => {
@@ -83,11 +83,11 @@ fn put(
         }
         let new = meta::prepare_applied_update(resource, &call.info, &old, new)?;
         if dry_run {
-            return value_reply(call, scales, 200, &scale::of(&new));
+            return value_reply(call, scales, 200, &scale::of(resource, &new));
         }
         match write::replace(call, &shelf, resource, &before, &new)? {
             Stored::Kept(object) | Stored::Removed(object) => {
-                let value = scale::of(&encode::decode(resource, &object)?);
+                let value = scale::of(resource, &encode::decode(resource, &object)?);
                 return value_reply(call, scales, 200, &value);
             }
             Stored::Conflict => {}
