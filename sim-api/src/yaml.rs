@@ -1,4 +1,6 @@
-//! Files with several YAML documents.
+//! Files with several YAML documents, and bodies in the YAML of the real server.
+
+pub(crate) mod go;
 
 use serde_json::Value;
 

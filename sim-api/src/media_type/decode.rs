@@ -9,6 +9,7 @@ use crate::{
     Release, Resource, Status, go,
     protobuf::{Codec, envelope},
     status::Result,
+    yaml,
 };
 
 /// Reads a body as an object of the resource and checks its kind and apiVersion.
@@ -188,7 +189,9 @@ pub(crate) fn read_json(body: &[u8]) -> Result<Value, String> {
 /// Parses YAML; the error is in Go's words for what clients are seen to send.
 pub(crate) fn read_yaml(body: &[u8]) -> Result<Value, String> {
     let text = std::str::from_utf8(body).map_err(|_| "invalid UTF-8".to_owned())?;
-    serde_saphyr::from_str(text).map_err(|error| {
+    // The one parser has the errors and the limits, the other the words of YAML 1.1.
+    let parsed = serde_saphyr::from_str(text).map(|value| yaml::go::value(text).unwrap_or(value));
+    parsed.map_err(|error| {
         // The parser's own words go over several lines, with a picture.
         let message = error.to_string();
         let first = message.lines().next().unwrap_or_default().to_owned();

@@ -31,7 +31,8 @@ pub(crate) async fn run(call: &mut Call) -> Result<Reply, Status> {
         "/version" => {
             Produces::Only(JSON).check(call.accept())?;
             let document = call.app.config.release.version_document();
-            Ok(Reply::value(200, &document, call.pretty))
+            // Recorded: indented for everybody, without a final newline.
+            Ok(Reply::json(200, encode::pretty(&document)))
         }
         "/metrics" => Ok(metrics_page(call)),
         "/.well-known/openid-configuration" => openid_configuration(call),

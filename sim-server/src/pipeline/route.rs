@@ -36,6 +36,8 @@ pub(super) async fn run(call: &mut Call) -> Result<Reply, Status> {
         return Err(Status::method_not_allowed());
     }
     produces(call).check(call.accept())?;
+    // Nothing is written whose answer could not be sent.
+    handlers::get::wanted(call, resource)?;
     match call.info.verb {
         "get" if resource.is("", "componentstatuses") => handlers::components::get(call, resource),
         "list" if resource.is("", "componentstatuses") => {
