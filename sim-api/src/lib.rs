@@ -18,6 +18,7 @@
 //!
 //! A release is data: see [`release`] and [`resources`].
 
+pub mod admission;
 pub mod component_status;
 mod convert;
 pub mod crd;

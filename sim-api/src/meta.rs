@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 pub use self::{
     adopt::adopt,
-    create::{prepare_applied_create, prepare_create},
+    create::{prepare_admitted_create, prepare_applied_create, prepare_create},
     delete::{DeletePlan, check_preconditions, is_released, plan_delete},
     update::{check_applied, expected_revision, prepare_applied_update, prepare_update},
 };

@@ -16,6 +16,7 @@
 
 mod app;
 mod args;
+mod cluster;
 mod controllers;
 mod edge;
 pub mod encode;

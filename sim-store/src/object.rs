@@ -49,6 +49,13 @@ impl Draft {
         }
     }
 
+    /// The object as it would be at a version, without storing it: the last state of one that is
+    /// removed instead.
+    pub fn at_revision(self, revision: u64) -> Object {
+        let key = self.key();
+        self.into_object(key, revision)
+    }
+
     /// Whether storing this draft over `object` would change nothing but the resourceVersion.
     pub fn is_same_as(&self, object: &Object) -> bool {
         let (head, tail) = object.around_revision();

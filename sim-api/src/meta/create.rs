@@ -20,7 +20,7 @@ pub fn prepare_create(
     object: Value,
     context: &WriteContext,
 ) -> Result<Value> {
-    prepare(resource, namespace, object, context, true)
+    prepare(resource, namespace, object, context, true, &mut |_| Ok(()))
 }
 
 /// As [`prepare_create`], for an object that [`crate::managed_fields::apply()`] made: its
@@ -31,7 +31,20 @@ pub fn prepare_applied_create(
     object: Value,
     context: &WriteContext,
 ) -> Result<Value> {
-    prepare(resource, namespace, object, context, false)
+    prepare(resource, namespace, object, context, false, &mut |_| Ok(()))
+}
+
+/// As [`prepare_create`], or, with `is_applied`, as [`prepare_applied_create`]; `admit` sees the
+/// object once it is defaulted, and may change or refuse it.
+pub fn prepare_admitted_create(
+    resource: &Resource,
+    namespace: &str,
+    object: Value,
+    context: &WriteContext,
+    is_applied: bool,
+    admit: &mut dyn FnMut(&mut Value) -> Result<()>,
+) -> Result<Value> {
+    prepare(resource, namespace, object, context, !is_applied, admit)
 }
 
 fn prepare(
@@ -40,15 +53,10 @@ fn prepare(
     object: Value,
     context: &WriteContext,
     tracks: bool,
+    admit: &mut dyn FnMut(&mut Value) -> Result<()>,
 ) -> Result<Value> {
     let (members, mut metadata) = split(object)?;
     set_namespace(resource, namespace, &mut metadata)?;
-    let generated = str_of(&metadata, "name").is_empty();
-    let base = str_of(&metadata, "generateName");
-    if generated && !base.is_empty() {
-        let base: String = base.chars().take(GENERATED_BASE_MAX).collect();
-        metadata.insert("name".into(), format!("{base}{}", context.name_suffix).into());
-    }
     for key in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"] {
         metadata.shift_remove(key);
     }
@@ -66,7 +74,14 @@ fn prepare(
         // What admission and the kind's strategy add from here on nobody owns.
         managed_fields::track(resource, "", None, &mut object, &context.manager, context.now);
     }
+    admit(&mut object)?;
     let (mut members, mut metadata) = split(object)?;
+    let generated = str_of(&metadata, "name").is_empty();
+    let base = str_of(&metadata, "generateName");
+    if generated && !base.is_empty() {
+        let base: String = base.chars().take(GENERATED_BASE_MAX).collect();
+        metadata.insert("name".into(), format!("{base}{}", context.name_suffix).into());
+    }
     set_kind_members(resource, &typed, &mut members, &mut metadata);
     defaults::admit(resource, &mut members);
 

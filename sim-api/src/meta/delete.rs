@@ -3,6 +3,7 @@
 //! Source: k8s.io/apiserver `pkg/registry/rest/delete.go`, `registry/generic/registry/store.go`;
 //! `pkg/registry/core/{pod,namespace}` of Kubernetes.
 
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{WriteContext, generation, join, split, str_of, strings, time};
@@ -21,6 +22,8 @@ pub enum DeletePlan {
     Unchanged,
     /// Store this version of it; somebody removes it later.
     Update(Value),
+    /// Store this version of it, then remove it: who watches sees both.
+    UpdateAndRemove(Value),
 }
 
 /// Decides on a deletion. A precondition that does not hold is a 409.
@@ -30,46 +33,62 @@ pub fn plan_delete(
     options: &DeleteOptions,
     context: &WriteContext,
 ) -> Result<DeletePlan> {
+    if resource.is("", "namespaces") {
+        check_namespace(object, options)?;
+        let is_new = object.pointer("/metadata/deletionTimestamp").is_none();
+        if is_new || is_namespace_held(object) {
+            return delete_namespace(resource, object, is_new, options, context);
+        }
+    }
     check_preconditions(resource, object, options)?;
     let (members, metadata) = split(object.clone())?;
-    if resource.is("", "namespaces") {
-        return delete_namespace(resource, members, metadata, options, context);
-    }
     if crate::crd::is_definitions(resource) && !metadata.contains_key("deletionTimestamp") {
         return Ok(DeletePlan::Update(crate::crd::terminate(object, context.now)));
     }
     let mut marked = metadata.clone();
-    set_finalizers(&mut marked, options.propagation);
     let grace = if resource.is("", "pods") {
         match pod_grace(&members, &metadata, options) {
-            Some(seconds) => seconds,
-            None if marked == metadata => return Ok(DeletePlan::Unchanged),
-            None => return Ok(DeletePlan::Update(join(resource, members, marked))),
+            Grace::Pending => return Ok(DeletePlan::Unchanged),
+            Grace::None => None,
+            Grace::Seconds(seconds) => Some(seconds),
         }
     } else {
-        0
+        None
     };
-    if grace == 0 && strings(&marked, "finalizers").is_empty() {
-        return Ok(DeletePlan::Remove);
-    }
-    if !metadata.contains_key("deletionTimestamp") {
-        let at = context.now + jiff::SignedDuration::from_secs(grace);
-        mark(&mut marked, &time(at), grace);
-        let generation = generation(&metadata);
-        if generation > 0 {
-            marked.insert("generation".into(), (generation + 1).into());
+    set_finalizers(resource, &mut marked, options.propagation);
+    let is_held = !strings(&marked, "finalizers").is_empty();
+    let Some(grace) = grace else {
+        if !is_held {
+            return Ok(DeletePlan::Remove);
         }
-    } else if metadata.get("deletionGracePeriodSeconds").and_then(Value::as_i64) != Some(grace) {
-        // Shorter than before: the end moves by the difference, though not into the past.
-        let old = metadata.get("deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0);
-        let end = str_of(&metadata, "deletionTimestamp").parse().unwrap_or(context.now);
-        let moved = end - jiff::SignedDuration::from_secs(old - grace);
-        mark(&mut marked, &time(moved.max(context.now)), grace);
+        mark_held(&mut marked, context);
+        return Ok(if marked == metadata {
+            DeletePlan::Unchanged
+        } else {
+            DeletePlan::Update(join(resource, members, marked))
+        });
+    };
+    match deletion_time(&metadata) {
+        None => {
+            let at = context.now.checked_add(jiff::SignedDuration::from_secs(grace));
+            mark(&mut marked, at.unwrap_or(context.now), grace);
+            count_generation(&mut marked);
+        }
+        Some(end) => {
+            // Shorter than before: the end moves by the difference, though not into the past.
+            let old =
+                metadata.get("deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0);
+            let earlier = jiff::SignedDuration::from_secs(old.saturating_sub(grace));
+            let moved = end.checked_sub(earlier).unwrap_or(context.now);
+            mark(&mut marked, moved.max(context.now), grace);
+        }
     }
-    if marked == metadata {
-        return Ok(DeletePlan::Unchanged);
-    }
-    Ok(DeletePlan::Update(join(resource, members, marked)))
+    let marked = join(resource, members, marked);
+    Ok(if grace > 0 || is_held {
+        DeletePlan::Update(marked)
+    } else {
+        DeletePlan::UpdateAndRemove(marked)
+    })
 }
 
 /// Whether nothing holds an object any longer: it is marked, has no finalizer and no time left.
@@ -120,30 +139,47 @@ pub fn check_preconditions(
     Ok(())
 }
 
-fn delete_namespace(
-    resource: &Resource,
-    mut members: Map<String, Value>,
-    mut metadata: Map<String, Value>,
-    options: &DeleteOptions,
-    context: &WriteContext,
-) -> Result<DeletePlan> {
-    let name = str_of(&metadata, "name");
+/// The namespaces that stay, and the preconditions in the words of their storage.
+fn check_namespace(object: &Value, options: &DeleteOptions) -> Result<()> {
+    let name = super::name(object);
     if IMMORTAL_NAMESPACES.contains(&name) {
         let detail = "this namespace may not be deleted";
         return Err(Status::forbidden("", "namespaces", name, detail));
     }
-    let before = metadata.clone();
-    set_finalizers(&mut metadata, options.propagation);
-    let spec_finalizers = members.get("spec").and_then(|spec| spec.get("finalizers")?.as_array());
-    let is_held = spec_finalizers.is_some_and(|finalizers| !finalizers.is_empty())
-        || !strings(&metadata, "finalizers").is_empty();
-    if !is_held {
-        return Ok(DeletePlan::Remove);
+    let refuse = |what: &str, wanted: &str, found: &str| {
+        let detail = format!(
+            "Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}"
+        );
+        Err(Status::conflict("", "namespaces", name, &detail))
+    };
+    match (&options.precondition_uid, &options.precondition_resource_version) {
+        (Some(uid), _) if uid != super::uid(object) => refuse("UID", uid, super::uid(object)),
+        (_, Some(revision)) if revision != super::text(object, "resourceVersion") => {
+            refuse("ResourceVersion", revision, super::text(object, "resourceVersion"))
+        }
+        _ => Ok(()),
     }
-    if before.contains_key("deletionTimestamp") && metadata == before {
+}
+
+fn is_namespace_held(object: &Value) -> bool {
+    let finalizers = object.pointer("/spec/finalizers").and_then(Value::as_array);
+    finalizers.is_some_and(|finalizers| !finalizers.is_empty())
+}
+
+/// A namespace is first of all terminated; what is in it goes before it.
+fn delete_namespace(
+    resource: &Resource,
+    object: &Value,
+    is_new: bool,
+    options: &DeleteOptions,
+    context: &WriteContext,
+) -> Result<DeletePlan> {
+    if !is_new {
         return Ok(DeletePlan::Unchanged);
     }
-    metadata.entry("deletionTimestamp").or_insert_with(|| time(context.now).into());
+    let (mut members, mut metadata) = split(object.clone())?;
+    set_finalizers(resource, &mut metadata, options.propagation);
+    metadata.insert("deletionTimestamp".into(), time(context.now).into());
     let status = members.entry("status").or_insert_with(|| json!({}));
     if let Some(status) = status.as_object_mut() {
         status.insert("phase".into(), "Terminating".into());
@@ -151,42 +187,108 @@ fn delete_namespace(
     Ok(DeletePlan::Update(join(resource, members, metadata)))
 }
 
-/// Seconds that a pod gets; `None` when it has a term that this does not shorten.
+/// The time that a pod gets.
+enum Grace {
+    /// Its time is over or was never set: it goes like any other object.
+    None,
+    /// It has a term that this does not shorten.
+    Pending,
+    Seconds(i64),
+}
+
 fn pod_grace(
     members: &Map<String, Value>,
     metadata: &Map<String, Value>,
     options: &DeleteOptions,
-) -> Option<i64> {
+) -> Grace {
     let part = |member: &str, key: &str| members.get(member).and_then(|value| value.get(key));
     let text = |member, key| part(member, key).and_then(Value::as_str).unwrap_or_default();
-    let asked = options.grace_period_seconds.map(|seconds| if seconds < 0 { 1 } else { seconds });
+    let positive = |seconds: i64| if seconds < 0 { 1 } else { seconds };
+    let asked = options.grace_period_seconds.map(positive);
     if metadata.contains_key("deletionTimestamp") {
-        let current = metadata.get("deletionGracePeriodSeconds").and_then(Value::as_i64)?;
-        return asked.filter(|&asked| asked < current);
+        let current = metadata.get("deletionGracePeriodSeconds").and_then(Value::as_i64);
+        return match (current.map(positive), asked) {
+            (None | Some(0), _) => Grace::None,
+            (Some(current), Some(asked)) if asked < current => Grace::Seconds(asked),
+            _ => Grace::Pending,
+        };
     }
     let own = part("spec", "terminationGracePeriodSeconds").and_then(Value::as_i64);
-    let asked = asked.or(own).unwrap_or(POD_GRACE_SECONDS);
     let is_over = matches!(text("status", "phase"), "Succeeded" | "Failed");
     // Nothing runs where nothing was scheduled.
-    Some(if text("spec", "nodeName").is_empty() || is_over {
-        0
-    } else {
-        if asked < 0 { 1 } else { asked }
-    })
+    if text("spec", "nodeName").is_empty() || is_over {
+        return Grace::Seconds(0);
+    }
+    Grace::Seconds(positive(asked.or(own).unwrap_or(0)))
 }
 
-/// Puts in or takes out the garbage collector's finalizers, as the policy says.
-fn set_finalizers(metadata: &mut Map<String, Value>, propagation: Option<Propagation>) {
-    let Some(propagation) = propagation else { return };
+/// Marks an object that finalizers hold.
+///
+/// Source: `markAsDeleting`.
+fn mark_held(metadata: &mut Map<String, Value>, context: &WriteContext) {
+    let known = deletion_time(metadata);
+    if known.is_none() {
+        count_generation(metadata);
+    }
+    match known {
+        Some(at) if at <= context.now => {
+            metadata.insert("deletionGracePeriodSeconds".into(), 0.into());
+        }
+        _ => mark(metadata, context.now, 0),
+    }
+}
+
+fn deletion_time(metadata: &Map<String, Value>) -> Option<Timestamp> {
+    str_of(metadata, "deletionTimestamp").parse().ok()
+}
+
+fn count_generation(metadata: &mut Map<String, Value>) {
+    let generation = generation(metadata);
+    if generation > 0 {
+        metadata.insert("generation".into(), generation.saturating_add(1).into());
+    }
+}
+
+/// What becomes of the dependents of a kind when nobody says so.
+///
+/// Source: `DefaultGarbageCollectionPolicy` of the kinds' strategies.
+fn default_propagation(resource: &Resource) -> Option<Propagation> {
+    match (&*resource.group, &*resource.plural) {
+        ("batch", "jobs") | ("", "replicationcontrollers") => Some(Propagation::Orphan),
+        _ => None,
+    }
+}
+
+/// Puts in or takes out the garbage collector's finalizers, as the policy says; without one, as
+/// the object or its kind does.
+///
+/// Source: `deletionFinalizersForGarbageCollection`.
+fn set_finalizers(
+    resource: &Resource,
+    metadata: &mut Map<String, Value>,
+    propagation: Option<Propagation>,
+) {
+    let before = strings(metadata, "finalizers");
+    let has = |name: &str| before.iter().any(|known| known == name);
+    let is_event =
+        matches!((&*resource.group, &*resource.plural), ("" | "events.k8s.io", "events"));
     let wanted = match propagation {
-        Propagation::Background => "",
-        Propagation::Foreground => "foregroundDeletion",
-        Propagation::Orphan => "orphan",
+        _ if is_event => Vec::new(),
+        Some(Propagation::Background) => Vec::new(),
+        Some(Propagation::Foreground) => vec![FOREGROUND],
+        Some(Propagation::Orphan) => vec![ORPHAN],
+        None if has(ORPHAN) || has(FOREGROUND) => return,
+        None if default_propagation(resource) == Some(Propagation::Orphan) => vec![ORPHAN],
+        None => return,
     };
-    let mut finalizers = strings(metadata, "finalizers");
-    finalizers.retain(|name| !matches!(name.as_str(), "orphan" | "foregroundDeletion"));
-    if !wanted.is_empty() {
-        finalizers.push(wanted.to_owned());
+    let mut finalizers = before.clone();
+    finalizers.retain(|name| !matches!(name.as_str(), ORPHAN | FOREGROUND));
+    finalizers.extend(wanted.into_iter().map(str::to_owned));
+    let (mut old, mut new) = (before, finalizers.clone());
+    old.sort_unstable();
+    new.sort_unstable();
+    if old == new {
+        return;
     }
     if finalizers.is_empty() {
         metadata.shift_remove("finalizers");
@@ -195,12 +297,12 @@ fn set_finalizers(metadata: &mut Map<String, Value>, propagation: Option<Propaga
     }
 }
 
-fn mark(metadata: &mut Map<String, Value>, at: &str, grace: i64) {
-    metadata.insert("deletionTimestamp".into(), at.into());
+fn mark(metadata: &mut Map<String, Value>, at: Timestamp, grace: i64) {
+    metadata.insert("deletionTimestamp".into(), time(at).into());
     metadata.insert("deletionGracePeriodSeconds".into(), grace.into());
 }
 
-/// Seconds. Source: `DefaultTerminationGracePeriodSeconds`.
-const POD_GRACE_SECONDS: i64 = 30;
+const FOREGROUND: &str = "foregroundDeletion";
+const ORPHAN: &str = "orphan";
 /// Source: the NamespaceLifecycle admission plugin.
 const IMMORTAL_NAMESPACES: [&str; 3] = ["default", "kube-system", "kube-public"];

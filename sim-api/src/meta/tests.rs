@@ -208,7 +208,8 @@ fn pod(node: &str, phase: &str) -> Value {
     json!({
         "kind": "Pod", "apiVersion": "v1",
         "metadata": {"name": "x", "namespace": "ns", "uid": "u", "generation": 1},
-        "spec": {"nodeName": node}, "status": {"phase": phase},
+        "spec": {"nodeName": node, "terminationGracePeriodSeconds": 30},
+        "status": {"phase": phase},
     })
 }
 
@@ -237,15 +238,37 @@ fn a_running_pod_gets_time_and_only_less_of_it_later() {
     };
     assert_eq!(shorter["metadata"]["deletionTimestamp"], "2026-01-02T03:04:10Z");
     assert_eq!(shorter["metadata"]["generation"], 2);
-    assert_eq!(plan("pods", &marked, &grace(0)), DeletePlan::Remove);
+    assert!(matches!(plan("pods", &marked, &grace(0)), DeletePlan::UpdateAndRemove(_)));
 }
 
 #[test]
 fn pods_that_run_nowhere_go_at_once() {
     for (node, phase) in [("", "Pending"), ("n", "Succeeded"), ("n", "Failed")] {
-        assert_eq!(plan("pods", &pod(node, phase), &DeleteOptions::default()), DeletePlan::Remove);
+        let DeletePlan::UpdateAndRemove(last) =
+            plan("pods", &pod(node, phase), &DeleteOptions::default())
+        else {
+            panic!("a pod that does not run goes at once");
+        };
+        assert_eq!(last["metadata"]["deletionGracePeriodSeconds"], 0);
+        assert_eq!(last["metadata"]["generation"], 2);
     }
-    assert_eq!(plan("pods", &pod("n", "Running"), &grace(0)), DeletePlan::Remove);
+    let now = plan("pods", &pod("n", "Running"), &grace(0));
+    assert!(matches!(now, DeletePlan::UpdateAndRemove(_)));
+}
+
+#[test]
+fn jobs_leave_their_pods_unless_told_otherwise() {
+    let table = ResourceTable::for_release(Release::default());
+    let jobs = table.lookup("batch", "v1", "jobs").unwrap();
+    let job = json!({"metadata": {"name": "x"}});
+    let plan = |options: &DeleteOptions| plan_delete(jobs, &job, options, &context()).unwrap();
+    let DeletePlan::Update(held) = plan(&DeleteOptions::default()) else {
+        panic!("a job is held for its pods");
+    };
+    assert_eq!(held["metadata"]["finalizers"], json!(["orphan"]));
+    let background =
+        DeleteOptions { propagation: Some(Propagation::Background), ..DeleteOptions::default() };
+    assert_eq!(plan(&background), DeletePlan::Remove);
 }
 
 #[test]

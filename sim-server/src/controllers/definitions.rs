@@ -195,7 +195,7 @@ impl Sync<'_> {
         let expected = Some(object.revision());
         // Who changes it meanwhile comes by here afterwards.
         match meta::plan_delete(resource, &value, options, &self.context()) {
-            Ok(DeletePlan::Remove) => {
+            Ok(DeletePlan::Remove | DeletePlan::UpdateAndRemove(_)) => {
                 let _ = shelf.delete(store, object.key(), expected, now);
             }
             Ok(DeletePlan::Update(marked)) => {

@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 use sim_api::{
+    admission::{self, Operation},
     encode,
     list_options::CreateOptions,
-    meta::{self, WriteContext},
+    meta,
     resources::Resource,
     status::Status,
 };
@@ -12,6 +13,7 @@ use sim_store::StoreError;
 
 use super::write;
 use crate::{
+    cluster::View,
     flow::config,
     pipeline::{reply::Reply, request::Call},
 };
@@ -29,7 +31,7 @@ pub(super) fn store(
     body: &Value,
     dry_run: bool,
 ) -> Result<Reply, Status> {
-    with(call, resource, body, dry_run, meta::prepare_create)
+    with(call, resource, body, dry_run, false)
 }
 
 /// Stores what an apply made out of nothing.
@@ -39,18 +41,15 @@ pub(super) fn applied(
     object: &Value,
     dry_run: bool,
 ) -> Result<Reply, Status> {
-    with(call, resource, object, dry_run, meta::prepare_applied_create)
+    with(call, resource, object, dry_run, true)
 }
-
-/// Makes an object ready to be stored.
-type Prepare = fn(&Resource, &str, Value, &WriteContext) -> Result<Value, Status>;
 
 fn with(
     call: &Call,
     resource: &Resource,
     body: &Value,
     dry_run: bool,
-    prepare: Prepare,
+    is_applied: bool,
 ) -> Result<Reply, Status> {
     let body = &write::read(call, resource, body.clone())?;
     let namespace = call.info.namespace.clone();
@@ -58,21 +57,36 @@ fn with(
     let shelf = call.app.shelf(resource);
     for attempt in 1.. {
         let context = call.write_context();
-        let value = prepare(resource, &namespace, body.clone(), &context)?;
+        let cluster = View(&call.app);
+        let mut admit = |object: &mut Value| {
+            write::check_namespace(call, resource, meta::name(object))?;
+            admission::on_create(resource, object, &cluster)
+        };
+        let value = meta::prepare_admitted_create(
+            resource,
+            &namespace,
+            body.clone(),
+            &context,
+            is_applied,
+            &mut admit,
+        )?;
         let value = config::check(resource, value)?;
         let name = meta::name(&value).to_owned();
-        write::check_namespace(call, resource, &name)?;
         if dry_run {
             let key = resource.key(&namespace, &name);
             if shelf.collection.get(&key).is_some() {
                 return Err(Status::already_exists(&resource.group, &resource.plural, &name));
             }
+            write::charge(call, resource, None, &value, true)?;
+            write::warn(call, resource, Operation::Create, &value);
             return write::dry_run(call, resource, 201, &value);
         }
+        write::charge(call, resource, None, &value, false)?;
         let draft = encode::draft(resource, &value)?;
         match shelf.create(&call.app.store, draft, call.app.clock.now()) {
             Ok(object) => {
                 write::took_effect(call, resource);
+                write::warn(call, resource, Operation::Create, &value);
                 return write::reply(call, resource, 201, &object);
             }
             // Source: RetryGenerateName, up to 8 tries.

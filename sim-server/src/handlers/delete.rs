@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sim_api::{
+    admission::Operation,
     encode,
     list_options::{DeleteOptions, ListOptions},
     meta::{self, DeletePlan},
@@ -25,13 +26,19 @@ pub(crate) async fn run(call: &mut Call, resource: &Resource) -> Result<Reply, S
     let options = options(call).await?;
     let shelf = call.app.shelf(resource);
     let key = resource.key(&call.info.namespace, &call.info.name);
+    warn(call, resource, &options);
+    if let Some(before) = shelf.collection.get(&key) {
+        let object = encode::decode(resource, &before)?;
+        write::warn(call, resource, Operation::Delete, &object);
+    }
     let outcome = one(call, &shelf, resource, &key, &options)?;
     write::took_effect(call, resource);
+    let code = options.code(matches!(outcome, Outcome::Removed(_)));
     match outcome {
-        Outcome::Remains(object) => write::reply(call, resource, 200, &object),
-        Outcome::WouldRemain(value) => write::dry_run(call, resource, 200, &value),
+        Outcome::Remains(object) => write::reply(call, resource, code, &object),
+        Outcome::WouldRemain(value) => write::dry_run(call, resource, code, &value),
         Outcome::Removed(object) if resource.returns_deleted_object() => {
-            write::reply(call, resource, 200, &object)
+            write::reply(call, resource, code, &object)
         }
         Outcome::Removed(object) => {
             let uid = meta::uid(&encode::decode(resource, &object)?).to_owned();
@@ -39,6 +46,13 @@ pub(crate) async fn run(call: &mut Call, resource: &Resource) -> Result<Reply, S
             let status = Status::deleted(&resource.group, &resource.plural, name, &uid);
             Ok(Reply::status(&status, call))
         }
+    }
+}
+
+/// What the client should know of this deletion.
+fn warn(call: &Call, resource: &Resource, options: &DeleteOptions) {
+    if let Some(warning) = options.warning(resource) {
+        call.warn(warning);
     }
 }
 
@@ -50,6 +64,7 @@ pub(crate) async fn collection(call: &mut Call, resource: &Arc<Resource>) -> Res
     let shelf = call.app.shelf(resource);
     let (snapshot, revision) = super::list::snapshot(call, resource, &list).await?;
     let (meta, objects) = super::list::page(call, resource, &list, &snapshot, revision);
+    warn(call, resource, &options);
     for object in &objects {
         match one(call, &shelf, resource, object.key(), &options) {
             Ok(_) => {}
@@ -95,7 +110,9 @@ pub(super) fn one(
         let dry_run = options.dry_run;
         match plan {
             DeletePlan::Unchanged => return Ok(Outcome::Remains(before)),
-            DeletePlan::Update(value) if dry_run => return Ok(Outcome::WouldRemain(value)),
+            DeletePlan::Update(value) | DeletePlan::UpdateAndRemove(value) if dry_run => {
+                return Ok(Outcome::WouldRemain(value));
+            }
             DeletePlan::Remove if dry_run => return Ok(Outcome::Removed(before)),
             DeletePlan::Update(value) => {
                 match write::replace(call, shelf, resource, &before, &value)? {
@@ -104,17 +121,38 @@ pub(super) fn one(
                     Stored::Conflict => {}
                 }
             }
+            DeletePlan::UpdateAndRemove(value) => {
+                let marked = write::store(call, shelf, resource, &before, &value)?;
+                if let Some(marked) = marked
+                    && let Some(object) = remove(call, shelf, resource, &marked)?
+                {
+                    return Ok(Outcome::Removed(object));
+                }
+            }
             DeletePlan::Remove => {
-                let now = call.app.clock.now();
-                let expected = Some(before.revision());
-                match shelf.delete(&call.app.store, key, expected, now) {
-                    // The answer carries the object as it was; the event has the new version.
-                    Ok(_) => return Ok(Outcome::Removed(before)),
-                    Err(sim_store::StoreError::Conflict { .. }) => {}
-                    Err(error) => return Err(write::status(resource, before.name(), &error)),
+                if let Some(object) = remove(call, shelf, resource, &before)? {
+                    return Ok(Outcome::Removed(object));
                 }
             }
         }
     }
     Err(Status::modified(&resource.group, &resource.plural, key))
+}
+
+/// Removes a version of an object; `None` when there is a newer one by now.
+fn remove(
+    call: &Call,
+    shelf: &Shelf,
+    resource: &Resource,
+    before: &Object,
+) -> Result<Option<Arc<Object>>, Status> {
+    let (app, expected) = (&call.app, Some(before.revision()));
+    match shelf.delete(&app.store, before.key(), expected, app.clock.now()) {
+        Ok(object) => {
+            write::removed(call, resource, &object);
+            Ok(Some(object))
+        }
+        Err(sim_store::StoreError::Conflict { .. }) => Ok(None),
+        Err(error) => Err(write::status(resource, before.name(), &error)),
+    }
 }

@@ -1,10 +1,18 @@
 //! PUT: replace an object.
 
 use serde_json::Value;
-use sim_api::{encode, list_options::UpdateOptions, meta, resources::Resource, status::Status};
+use sim_api::{
+    admission::{self, Operation},
+    encode,
+    list_options::UpdateOptions,
+    meta,
+    resources::Resource,
+    status::Status,
+};
 
 use super::write::{self, Stored};
 use crate::{
+    cluster::View,
     flow::config,
     pipeline::{reply::Reply, request::Call},
 };
@@ -57,17 +65,23 @@ fn with(
         if expected.is_some_and(|expected| expected != before.revision()) {
             return Err(Status::modified(&resource.group, &resource.plural, before.name()));
         }
+        let mut new = new;
+        let part = &call.info.subresource;
+        admission::on_update(resource, part, &old, &mut new, &View(&call.app))?;
         let value = match is_applied {
             true => meta::prepare_applied_update(resource, &call.info, &old, new)?,
             false => meta::prepare_update(resource, &call.info, &old, new, &call.write_context())?,
         };
         let value = config::check(resource, value)?;
+        write::charge(call, resource, Some(&old), &value, dry_run)?;
         if dry_run {
+            write::warn(call, resource, Operation::Update, &value);
             return write::dry_run(call, resource, 200, &value);
         }
         match write::replace(call, &shelf, resource, &before, &value)? {
             Stored::Kept(object) | Stored::Removed(object) => {
                 write::took_effect(call, resource);
+                write::warn(call, resource, Operation::Update, &value);
                 return write::reply(call, resource, 200, &object);
             }
             // A client that named a version is told so in the next round.

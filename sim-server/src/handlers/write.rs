@@ -4,12 +4,18 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use sim_api::{
-    encode, list_options::FieldValidation, media_type, resources::Resource, status::Status,
+    admission::{self, Operation, quota},
+    encode,
+    list_options::FieldValidation,
+    media_type,
+    resources::Resource,
+    status::Status,
 };
 use sim_store::{Object, StoreError};
 
 use super::get::{object_reply, value_reply};
 use crate::{
+    cluster::View,
     controllers,
     flow::config,
     pipeline::{reply::Reply, request::Call},
@@ -77,19 +83,88 @@ pub(super) fn replace(
     before: &Object,
     value: &Value,
 ) -> Result<Stored, Status> {
-    let store = &call.app.store;
-    let now = call.app.clock.now();
-    let expected = Some(before.revision());
-    let stored = if sim_api::meta::is_released(value) {
-        shelf.delete(store, before.key(), expected, now).map(Stored::Removed)
-    } else {
-        let draft = encode::draft(resource, value)?;
-        shelf.update(store, draft, expected, now).map(|updated| Stored::Kept(updated.object))
-    };
-    match stored {
+    if !sim_api::meta::is_released(value) {
+        let stored = store(call, shelf, resource, before, value)?;
+        return Ok(stored.map_or(Stored::Conflict, Stored::Kept));
+    }
+    let (app, expected) = (&call.app, Some(before.revision()));
+    match shelf.delete(&app.store, before.key(), expected, app.clock.now()) {
+        Ok(object) => {
+            removed(call, resource, &object);
+            // Recorded: the answer is what was asked for, at the version that was there.
+            let last = encode::draft(resource, value)?.at_revision(before.revision());
+            Ok(Stored::Removed(Arc::new(last)))
+        }
         Err(StoreError::Conflict { .. }) => Ok(Stored::Conflict),
         Err(error) => Err(status(resource, before.name(), &error)),
-        Ok(stored) => Ok(stored),
+    }
+}
+
+/// Stores `value` over `before`; `None` when somebody else was faster.
+pub(super) fn store(
+    call: &Call,
+    shelf: &Shelf,
+    resource: &Resource,
+    before: &Object,
+    value: &Value,
+) -> Result<Option<Arc<Object>>, Status> {
+    let draft = encode::draft(resource, value)?;
+    let (app, expected) = (&call.app, Some(before.revision()));
+    match shelf.update(&app.store, draft, expected, app.clock.now()) {
+        Ok(updated) => Ok(Some(updated.object)),
+        Err(StoreError::Conflict { .. }) => Ok(None),
+        Err(error) => Err(status(resource, before.name(), &error)),
+    }
+}
+
+/// Lets go of what a removed object held.
+pub(super) fn removed(_call: &Call, _resource: &Resource, _object: &Object) {}
+
+/// Charges the namespace's quotas for what is about to be stored; in a dry run only asks them.
+pub(super) fn charge(
+    call: &Call,
+    resource: &Resource,
+    old: Option<&Value>,
+    value: &Value,
+    dry_run: bool,
+) -> Result<(), Status> {
+    let app = &call.app;
+    if !resource.namespaced {
+        return Ok(());
+    }
+    let Some(quotas) = app.table.lookup("", "v1", "resourcequotas") else { return Ok(()) };
+    let mut done: Vec<String> = Vec::new();
+    'again: for _ in 0..TRIES {
+        let (part, now) = (&call.info.subresource, app.clock.wall());
+        let charged = quota::charge(resource, part, old, value, &View(app), now)?;
+        if dry_run {
+            return Ok(());
+        }
+        let shelf = app.shelf(quotas);
+        for quota in charged {
+            let name = sim_api::meta::name(&quota);
+            if done.iter().any(|known| known == name) {
+                continue;
+            }
+            let expected = sim_api::meta::expected_revision(&quota)?;
+            let draft = encode::draft(quotas, &quota)?;
+            if shelf.update(&app.store, draft, expected, app.clock.now()).is_err() {
+                // Somebody else charged it meanwhile, or it is gone.
+                continue 'again;
+            }
+            done.push(name.to_owned());
+        }
+        return Ok(());
+    }
+    let name = sim_api::meta::name(value);
+    Err(Status::modified(&resource.group, &resource.plural, name))
+}
+
+/// Warns of each admission webhook that would have been called.
+pub(super) fn warn(call: &Call, resource: &Resource, operation: Operation, value: &Value) {
+    let part = &call.info.subresource;
+    for warning in admission::uncalled(resource, part, operation, value, &View(&call.app)) {
+        call.warn(&warning);
     }
 }
 
