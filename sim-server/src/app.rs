@@ -18,6 +18,7 @@ use sim_api::{
     release::{FeatureGates, Release},
     resources::{Resource, ResourceTable},
 };
+use sim_cluster::ClusterConfig;
 use sim_store::{Store, StoreConfig};
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -83,6 +84,8 @@ pub struct Config {
     pub random_seed: u64,
     /// Least time that requests execute.
     pub(crate) service_times: crate::pipeline::pace::ServiceTimes,
+    /// The emulated cluster, if there is one.
+    pub cluster: Option<ClusterConfig>,
     /// Worker threads, 0 = one per core.
     pub threads: usize,
     /// Stop at end of standard input.

@@ -100,6 +100,13 @@ pub struct ServeArgs {
     /// 0 = every request has its own
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub service_cpus: u16,
+    /// Emulate a cluster: controllers, scheduler, kubelets. A file (kind: Cluster), or in short
+    /// nodes=10,cpus=8,memoryGiB=32,maxPods=110,clientQps=real,kubelets=kwok,controlPlane=false
+    #[arg(long, value_name = "FILE|nodes=N,...")]
+    pub cluster: Option<String>,
+    /// Rate limits of the emulated cluster's clients: those of the real programs, or none
+    #[arg(long, value_name = "real|unlimited")]
+    pub client_qps: Option<String>,
     /// Worker threads, 0 = one per core
     #[arg(long, default_value_t = 0)]
     pub threads: usize,
@@ -188,7 +195,14 @@ impl ServeArgs {
         let service_times =
             ServiceTimes::parse(&self.service_time).map_err(|e| flag("--service-time", &e))?;
         let service_times = service_times.on_cpus(self.service_cpus);
+        let cluster = crate::emulation::config(
+            self.cluster.as_deref(),
+            self.client_qps.as_deref(),
+            release.git_version(),
+        )
+        .map_err(|(name, error)| flag(name, &error))?;
         Ok(Config {
+            cluster,
             bind_address: self.bind_address,
             secure_port: (self.secure_port != 0).then_some(self.secure_port),
             insecure_port,

@@ -19,6 +19,7 @@ mod args;
 mod cluster;
 mod controllers;
 mod edge;
+mod emulation;
 pub mod encode;
 mod flow;
 mod handlers;

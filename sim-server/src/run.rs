@@ -24,7 +24,7 @@ use crate::{
     ServeArgs,
     app::{App, Config},
     edge::{listen, tls},
-    flow, load,
+    emulation, flow, load,
     pipeline::admit,
 };
 
@@ -166,7 +166,11 @@ pub async fn start(config: Config) -> Result<Running, ServeError> {
             }
         });
     }
-    tokio::spawn(compact_forever(Arc::clone(&app), down));
+    tokio::spawn(compact_forever(Arc::clone(&app), down.clone()));
+    if let Some(cluster) = app.config.cluster.clone() {
+        emulation::start(Arc::clone(&app), cluster, down)
+            .map_err(|error| environment(error.into()))?;
+    }
     running.announce().map_err(environment)?;
     Ok(running)
 }

@@ -22,7 +22,10 @@ use super::{
     deadline::{Guarded, guarded},
     stall::StallGuard,
 };
-use crate::{app::App, pipeline};
+use crate::{
+    app::App,
+    pipeline::{self, request::User},
+};
 
 /// The protocol spoken on a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -38,12 +41,28 @@ pub(crate) struct Peer {
     pub(crate) secure: bool,
     /// The client's certificate, DER, verified against the server's CA.
     pub(crate) certificate: Option<Vec<u8>>,
+    /// Who it is, where that needs no proof: an actor of the emulated cluster, in this process.
+    pub(crate) user: Option<User>,
+}
+
+impl Peer {
+    /// At the other end of a plain connection.
+    pub(crate) fn plain() -> Self {
+        Self { secure: false, certificate: None, user: None }
+    }
 }
 
 /// What the pipeline knows of the connection that a request came on. Every request that is open
 /// holds a reference, until its answer has been handed over.
 pub(crate) struct Connection {
     pub(crate) peer: Peer,
+}
+
+impl Connection {
+    /// What requests of an actor within this process come on.
+    pub(crate) fn within(user: User) -> Self {
+        Self { peer: Peer { secure: true, certificate: None, user: Some(user) } }
+    }
 }
 
 pub(crate) async fn serve<IO>(
@@ -67,7 +86,10 @@ pub(crate) async fn serve<IO>(
             let app = Arc::clone(&app);
             let connection = Arc::clone(&connection);
             async move {
-                let answer = pipeline::handle(app, Arc::clone(&connection), request).await;
+                let answer = {
+                    let request = request.map(http_body_util::Either::Left);
+                    pipeline::handle(app, Arc::clone(&connection), request).await
+                };
                 Ok::<_, Infallible>(answer.map(|body| body.holding(connection)))
             }
         })

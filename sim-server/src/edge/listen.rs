@@ -60,7 +60,7 @@ async fn accept(
             Some(acceptor) => shake_hands(&app, stream, &acceptor, header_timeout).await,
             None => {
                 let protocol = plain_protocol(&stream, header_timeout).await?;
-                let peer = Peer { secure: false, certificate: None };
+                let peer = Peer::plain();
                 Some((Stream::Plain(stream), protocol, peer))
             }
         }
@@ -103,7 +103,7 @@ async fn shake_hands(
     };
     let certificate =
         session.peer_certificates().and_then(|chain| chain.first()).map(|cert| cert.to_vec());
-    let peer = Peer { secure: true, certificate };
+    let peer = Peer { secure: true, certificate, user: None };
     Some((Stream::Tls(Box::new(stream)), protocol, peer))
 }
 

@@ -9,7 +9,10 @@ use super::request::{ANONYMOUS, Call, User};
 /// user, organizations are the groups).
 pub(super) fn run(call: &mut Call) -> Result<(), Status> {
     let config = &call.app.config;
-    let user = if let Some(user) = call.connection.peer.certificate.as_deref().and_then(of_cert) {
+    let peer = &call.connection.peer;
+    let user = if let Some(user) = &peer.user {
+        user.clone()
+    } else if let Some(user) = peer.certificate.as_deref().and_then(of_cert) {
         user
     } else if let Some(token) = bearer(call.header("authorization")) {
         let known = config.tokens.iter().find(|known| known.token == token);
@@ -17,7 +20,7 @@ pub(super) fn run(call: &mut Call) -> Result<(), Status> {
         let mut groups = known.groups.clone();
         groups.push(AUTHENTICATED.to_owned());
         User { name: known.user.clone(), uid: known.uid.clone(), groups, extra: Vec::new() }
-    } else if !call.connection.peer.secure {
+    } else if !peer.secure {
         let groups = vec!["system:masters".to_owned(), AUTHENTICATED.to_owned()];
         User { name: "system:admin".to_owned(), groups, ..User::default() }
     } else if config.anonymous_auth {

@@ -17,10 +17,13 @@ mod route;
 use std::sync::Arc;
 
 use http::{HeaderValue, Request, Response, header};
-use hyper::body::Incoming;
 use sim_api::{query::Query, request_info::RequestInfo, status::Status};
 
-use self::{account::Account, reply::Reply, request::Call};
+use self::{
+    account::Account,
+    reply::Reply,
+    request::{Call, RequestBody},
+};
 use crate::{
     app::App,
     edge::{connection::Connection, deadline::DeadlineGuard},
@@ -31,7 +34,7 @@ use crate::{
 pub(crate) async fn handle(
     app: Arc<App>,
     connection: Arc<Connection>,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Response<Body> {
     let received = app.clock.now();
     let (parts, body) = request.into_parts();

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use sim_api::{
     media_type::pretty, meta::WriteContext, query::Query, request_info::RequestInfo, status::Status,
@@ -26,6 +26,9 @@ pub(crate) struct User {
     pub(crate) extra: Vec<(String, Vec<String>)>,
 }
 
+/// A body from a connection, or from within this process.
+pub(crate) type RequestBody = Either<Incoming, Full<Bytes>>;
+
 /// A request and what the steps found out about it.
 pub(crate) struct Call {
     pub(crate) app: Arc<App>,
@@ -45,7 +48,7 @@ pub(crate) struct Call {
     pub(crate) answer_headers: Vec<(HeaderName, HeaderValue)>,
     /// Whether JSON answers are indented: asked for, or a browser, curl or Wget.
     pub(crate) pretty: bool,
-    body: Option<Incoming>,
+    body: Option<RequestBody>,
     /// What the client is to be warned of.
     warnings: Mutex<Vec<String>>,
 }
@@ -55,7 +58,7 @@ impl Call {
         app: Arc<App>,
         connection: Arc<Connection>,
         parts: Parts,
-        body: Incoming,
+        body: RequestBody,
         info: RequestInfo,
         query: Query,
         received: SimTime,
