@@ -25,6 +25,53 @@ pub fn expected_revision(object: &Value) -> Result<Option<u64>> {
     }
 }
 
+/// Whether a PUT means the object that is there: a uid in what is sent is a precondition. With
+/// `found` nothing there is no object, which has no uid.
+///
+/// The storage finds this out before anything else, and says so in its own words.
+///
+/// Source: `DefaultUpdatedObjectInfo.Preconditions` and `NewInvalidObjError`; recorded.
+///
+/// # Errors
+///
+/// 409.
+pub fn check_uid(
+    resource: &Resource,
+    key: &str,
+    sent: &Value,
+    found: Option<&Value>,
+) -> Result<()> {
+    let (wanted, found) = (super::uid(sent), found.map_or("", super::uid));
+    if wanted.is_empty() || wanted == found {
+        return Ok(());
+    }
+    let (_, name) = key.rsplit_once('/').unwrap_or(("", key));
+    let detail = format!(
+        "StorageError: invalid object, Code: 4, Key: /registry/{}/{key}, ResourceVersion: 0, \
+         AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, UID in object \
+         meta: {found}",
+        storage_prefix(resource)
+    );
+    Err(Status::conflict(&resource.group, &resource.plural, name, &detail))
+}
+
+/// Where the real server keeps a resource in etcd.
+///
+/// Source: `SpecialDefaultResourcePrefixes` of k8s.io/kubernetes `pkg/kubeapiserver`.
+fn storage_prefix(resource: &Resource) -> String {
+    let plural = match (&*resource.group, &*resource.plural) {
+        ("", "replicationcontrollers") => "controllers",
+        ("", "endpoints") => "services/endpoints",
+        ("", "services") => "services/specs",
+        ("", "nodes") => "minions",
+        ("networking.k8s.io", "ingresses") => "ingress",
+        (_, plural) => plural,
+    };
+    let has_group = resource.custom.is_some()
+        || matches!(&*resource.group, "apiextensions.k8s.io" | "apiregistration.k8s.io");
+    if has_group { format!("{}/{plural}", resource.group) } else { plural.to_owned() }
+}
+
 /// The object as it is to be stored, from what a client sent or a patch made.
 ///
 /// `request` says which object and subresource is meant. That its resourceVersion is the stored

@@ -21,7 +21,10 @@ pub(crate) async fn run(call: &mut Call, resource: &Resource) -> Result<Reply, S
     let options = UpdateOptions::parse(&call.query)?;
     let body = write::body(call, resource).await?;
     let key = resource.key(&call.info.namespace, &call.info.name);
-    let is_free = call.app.shelf(resource).collection.get(&key).is_none();
+    let found = call.app.shelf(resource).collection.get(&key);
+    let is_free = found.is_none();
+    let found = found.map(|object| encode::decode(resource, &object)).transpose()?;
+    meta::check_uid(resource, &key, &body, found.as_ref())?;
     if is_free && resource.creates_on_update && call.info.subresource.is_empty() {
         return super::create::store(call, resource, &body, options.dry_run);
     }

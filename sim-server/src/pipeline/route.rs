@@ -35,7 +35,10 @@ pub(super) async fn run(call: &mut Call) -> Result<Reply, Status> {
     if !is_allowed(call, resource) {
         return Err(Status::method_not_allowed());
     }
-    produces(call).check(call.accept())?;
+    // The routes of custom resources are made without the router.
+    if resource.custom.is_none() {
+        produces(call).check(call.accept())?;
+    }
     // Nothing is written whose answer could not be sent.
     handlers::get::wanted(call, resource)?;
     match call.info.verb {
