@@ -12,13 +12,15 @@ use benches::dataset::{NAMESPACE, drafts};
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use sim_api::{
-    Resource,
+    Query, Release, Resource,
     encode::{self, ListMeta},
+    view::Wanted,
 };
 use sim_server::encode::{
     Source,
     buffered::{Buffered, ListBuilder},
     gzip::Gzip,
+    made::{MadeList, Maker, Measure},
     streamed::{Items, StreamedList},
 };
 use sim_store::{Collection, Store, StoreConfig};
@@ -28,6 +30,7 @@ use sim_time::SimTime;
 static ALLOCATOR: sim_server::Jemalloc = sim_server::Jemalloc;
 
 struct Fixture {
+    resource: Arc<Resource>,
     store: Store,
     pods: Arc<Collection>,
     head: Bytes,
@@ -41,7 +44,7 @@ impl Fixture {
         let pods = store.collection("pods");
         store.load(&pods, drafts, SimTime::ZERO);
         let head = head(&resource, &store);
-        let mut fixture = Self { store, pods, head, bytes: 0 };
+        let mut fixture = Self { resource, store, pods, head, bytes: 0 };
         fixture.bytes = fixture.buffered().len() as u64;
         fixture
     }
@@ -53,6 +56,23 @@ impl Fixture {
 
     fn buffered(&self) -> Bytes {
         ListBuilder::new(&self.head, self.items(), None).finish().into_bytes()
+    }
+
+    /// As the server makes it from the second such list on, when each object's form is kept.
+    fn protobuf(&self) -> MadeList {
+        let (release, accept) = (Release::default(), "application/vnd.kubernetes.protobuf");
+        let wanted = Wanted::negotiate(release, &self.resource, accept, false).unwrap();
+        let view = wanted.list(&self.resource, &Query::default()).unwrap();
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let maker = Maker { view, resource: Arc::clone(&self.resource), now };
+        let mut measure = Measure::new(&maker, self.items());
+        let bytes = loop {
+            if let Some(bytes) = measure.step().unwrap() {
+                break bytes;
+            }
+        };
+        let meta = ListMeta { resource_version: self.store.revision(), ..ListMeta::default() };
+        MadeList::new(maker, &meta, self.items(), bytes)
     }
 
     fn streamed(&self) -> StreamedList {
@@ -102,6 +122,15 @@ fn list_encode(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("streamed_written", count), |b| {
             b.iter(|| write(fixture.streamed(), &mut socket));
         });
+        let bytes = drain(fixture.protobuf()) as u64;
+        group.throughput(Throughput::Bytes(bytes));
+        group.bench_function(BenchmarkId::new("protobuf", count), |b| {
+            b.iter(|| drain(fixture.protobuf()));
+        });
+        group.bench_function(BenchmarkId::new("protobuf_written", count), |b| {
+            b.iter(|| write(fixture.protobuf(), &mut socket));
+        });
+        group.throughput(Throughput::Bytes(fixture.bytes));
         if count == 1_000 {
             group.bench_function(BenchmarkId::new("buffered_gzip", count), |b| {
                 b.iter(|| drain(Gzip::new(Buffered::new(fixture.buffered()))));

@@ -1,6 +1,6 @@
 //! A stored object: the metadata that the server itself needs, and the encoded bytes.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
@@ -45,6 +45,7 @@ impl Draft {
             json: concat([head, digits, tail]),
             name_at: u32::try_from(name_at).unwrap_or(u32::MAX),
             rv_at: u32::try_from(self.rv_at).unwrap_or(u32::MAX),
+            kept: OnceLock::new(),
             key,
         }
     }
@@ -73,6 +74,8 @@ pub struct Object {
     revision: u64,
     name_at: u32,
     rv_at: u32,
+    /// See [`Object::kept`].
+    kept: OnceLock<Box<Bytes>>,
 }
 
 impl Object {
@@ -136,7 +139,23 @@ impl Object {
             revision,
             name_at: self.name_at,
             rv_at: self.rv_at,
+            kept: OnceLock::new(),
         }
+    }
+
+    /// Another form of the object, which is kept as long as the object is. `make` is called at
+    /// most once, unless two ask at the same time; what it makes is the caller's business, and
+    /// must always be the same form.
+    ///
+    /// # Errors
+    ///
+    /// Whatever `make` says; then nothing is kept.
+    pub fn kept<E>(&self, make: impl FnOnce() -> Result<Bytes, E>) -> Result<Bytes, E> {
+        if let Some(kept) = self.kept.get() {
+            return Ok(Bytes::clone(kept));
+        }
+        let made = make()?;
+        Ok(Bytes::clone(self.kept.get_or_init(|| Box::new(made))))
     }
 
     fn around_revision(&self) -> (&[u8], &[u8]) {
@@ -195,6 +214,16 @@ mod tests {
         let later = object.at_revision(u64::MAX);
         assert!(draft.is_same_as(&later));
         assert!(later.json().ends_with(br#""resourceVersion":"18446744073709551615"}}"#));
+    }
+
+    #[test]
+    fn another_form_is_made_once_for_each_version() {
+        let draft = draft("a");
+        let object = draft.clone().at_revision(1);
+        assert_eq!(object.kept(|| Err(())), Err(()));
+        assert_eq!(object.kept(|| Ok::<_, ()>(Bytes::from_static(b"x"))).unwrap(), "x");
+        assert_eq!(object.kept(|| Err(())).unwrap(), "x");
+        assert_eq!(object.at_revision(2).kept(|| Err(())), Err(()));
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub struct Maker {
 }
 
 /// A list that is made while it is sent: holds a position, one batch of references and one
-/// bounded chunk.
+/// bounded chunk of items.
 pub struct MadeList {
     maker: Maker,
     head: Vec<u8>,
@@ -34,7 +34,7 @@ pub struct MadeList {
 
 /// Counts the bytes of a list's items, which a protobuf list tells before the first of them.
 ///
-/// The items are made twice, as the real encoder walks them twice; so nothing is held. Call
+/// The items are walked twice, as the real encoder does; so nothing is held. Call
 /// [`step`](Self::step) until it says done.
 pub struct Measure<'a> {
     maker: &'a Maker,
@@ -75,36 +75,35 @@ impl MadeList {
         Self { maker, head, items, batch, is_first: true, ended: false, error: None }
     }
 
-    /// The whole body in one buffer that grows as Go's does, a piece at a time; `None` while
-    /// there is more to come.
+    /// The whole body in one buffer that grows as Go's does, a piece at a time; true when that was
+    /// the last.
     ///
     /// # Errors
     ///
     /// 500 when what is stored cannot be read.
     pub fn step_into(&mut self, buffer: &mut GoBuffer) -> Result<bool, Status> {
-        let chunk = self.next_chunk();
-        match (self.error.take(), chunk) {
-            (Some(status), _) => Err(status),
-            (None, Some(chunk)) => {
-                buffer.extend(&chunk);
-                Ok(false)
-            }
-            (None, None) => Ok(true),
+        let piece = self.piece();
+        if let Some(status) = self.error.take() {
+            return Err(status);
         }
+        let Some(piece) = piece else { return Ok(true) };
+        piece.iter().for_each(|part| buffer.extend(part));
+        Ok(false)
     }
 
-    fn next_chunk(&mut self) -> Option<Vec<u8>> {
+    fn piece(&mut self) -> Option<Segments> {
         if self.ended {
             return None;
         }
-        let mut chunk = std::mem::take(&mut self.head);
-        while chunk.len() < CHUNK_BYTES {
+        let mut piece = Segments::with_capacity(PARTS + 2);
+        piece.push(std::mem::take(&mut self.head).into());
+        while piece.len() < CHUNK_BYTES && piece.parts() < PARTS {
             let Some(object) = self.batch.next() else {
                 let mut batch = Vec::new();
                 self.items.next_batch(&mut batch);
                 if batch.is_empty() {
                     self.ended = true;
-                    chunk.extend_from_slice(self.maker.view.list_tail());
+                    piece.push(Bytes::from_static(self.maker.view.list_tail()));
                     break;
                 }
                 self.batch = batch.into_iter();
@@ -112,7 +111,7 @@ impl MadeList {
             };
             let Maker { view, resource, now } = &self.maker;
             match view.item(resource, &object, *now, self.is_first) {
-                Ok(mut item) => chunk.append(&mut item),
+                Ok(item) => piece.push(item),
                 // Of a list that is under way the client sees the end.
                 Err(status) => {
                     self.error = Some(status);
@@ -122,16 +121,18 @@ impl MadeList {
             }
             self.is_first = false;
         }
-        Some(chunk)
+        Some(piece)
     }
 }
 
 impl Source for MadeList {
     fn next_piece(&mut self) -> Option<Segments> {
-        let chunk = self.next_chunk().filter(|chunk| !chunk.is_empty())?;
-        Some(Bytes::from(chunk).into())
+        self.piece().filter(|piece| !piece.is_empty())
     }
 }
 
 /// A chunk ends with the item that fills it.
-const CHUNK_BYTES: usize = 64 << 10;
+const CHUNK_BYTES: usize = 128 << 10;
+
+/// Ranges per chunk: as many as one vectored write of hyper takes, less the chunk's own framing.
+const PARTS: usize = 60;

@@ -48,6 +48,10 @@ impl FieldSelector {
                 let value = unescape(value)?.into();
                 Ok(FieldRequirement { field: field.into(), operator, value })
             })
+            // Nothing compared with nothing requires nothing. Source: `hasTerm.Transform`.
+            .filter(|term: &Result<FieldRequirement, _>| {
+                term.as_ref().map_or(true, |term| !term.field.is_empty() || !term.value.is_empty())
+            })
             .collect::<Result<_, _>>()
             .map(Self)
     }
