@@ -63,6 +63,17 @@ impl<'a> At<'a> {
         At { value, path: self.path.iter().copied().map(|step| step as Step<'b>).collect() }
     }
 
+    /// A value as that of a map's key: `path[key]`.
+    #[must_use]
+    pub fn key_named<'b>(&self, key: &'b str, value: &'b Value) -> At<'b>
+    where
+        'a: 'b,
+    {
+        let mut at = self.holding(value);
+        at.path.push(Step::Key(key));
+        at
+    }
+
     /// The value of a map's key: `path[key]`.
     #[must_use]
     pub fn key(&self, key: &'a str) -> Self {

@@ -296,7 +296,6 @@ const NOT_YET: &[&str] = &[
     "patch__strategic_env_ports_volumes#5",
     "patch__strategic_env_ports_volumes#6",
     "patch__strategic_service_ports#0",
-    "patch__strategic_service_ports#1",
     "patch__strategic_service_ports#2",
     "patch__strategic_service_ports#3",
     "patch__strategic_service_ports#4",

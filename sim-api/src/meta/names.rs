@@ -21,9 +21,9 @@ pub(crate) fn errors(resource: &Resource, name: &str, is_prefix: bool) -> Vec<St
     match (&*resource.group, &*resource.plural) {
         ("", "namespaces") => label(name),
         ("", "services") => label_1035(name),
-        ("rbac.authorization.k8s.io", _) | ("networking.k8s.io", "ipaddresses") => {
-            path_segment(name, is_prefix)
-        }
+        ("apps", "statefulsets") => label(name),
+        ("networking.k8s.io", "ipaddresses") => address(name),
+        ("rbac.authorization.k8s.io", _) => path_segment(name, is_prefix),
         _ => subdomain(name),
     }
 }
@@ -51,6 +51,19 @@ pub(crate) fn label_1035(name: &str) -> Vec<String> {
         errors.push(LABEL_1035.to_owned());
     }
     errors
+}
+
+/// `IsValidIP`: an address in the one form that it has.
+fn address(name: &str) -> Vec<String> {
+    match name.parse::<std::net::IpAddr>() {
+        Err(_) => {
+            vec!["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)".to_owned()]
+        }
+        Ok(address) if address.to_string() != name => {
+            vec![format!("must be in canonical form ({})", crate::go::quote(&address.to_string()))]
+        }
+        Ok(_) => Vec::new(),
+    }
 }
 
 pub(crate) fn path_segment(name: &str, is_prefix: bool) -> Vec<String> {

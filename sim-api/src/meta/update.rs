@@ -199,7 +199,7 @@ fn keep_system_members(metadata: &mut Map<String, Value>, old: &Map<String, Valu
         };
     };
     keep("uid", true);
-    keep("creationTimestamp", true);
+    keep("creationTimestamp", false);
     keep("generation", false);
     keep("resourceVersion", false);
     if old.contains_key("deletionTimestamp") {

@@ -19,6 +19,15 @@ pub(super) fn kind(e: &mut Errors, object: &Object<'_>) {
     validate(e, object, &|name, is_prefix| names::errors(object.resource, name, is_prefix));
 }
 
+/// `ValidateObjectMetaAccessor` with another rule for names.
+pub(super) fn kind_named(
+    e: &mut Errors,
+    object: &Object<'_>,
+    names: &dyn Fn(&str, bool) -> Vec<String>,
+) {
+    validate(e, object, names);
+}
+
 /// `ValidateObjectMetaAccessor` as it is asked of every object, whatever its kind.
 pub(super) fn common(e: &mut Errors, object: &Object<'_>) {
     validate(e, object, &names::path_segment);
@@ -185,7 +194,6 @@ fn managed_fields(e: &mut Errors, at: &At<'_>) {
     }
 }
 
-#[expect(dead_code, reason = "its kinds have no rules yet")]
 /// `ValidateConditions`, of the conditions that newer kinds have.
 pub(super) fn conditions(e: &mut Errors, at: &At<'_>) {
     let mut known = BTreeSet::new();

@@ -19,7 +19,10 @@ mod windows;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use self::{
-    affinity::node_selector, annotations::annotations, spread::label_keys, toleration::tolerations,
+    affinity::{node_selector, topology_term},
+    annotations::annotations,
+    spread::label_keys,
+    toleration::{taint_effect, tolerations},
 };
 use super::{Object, text};
 use crate::field::{At, Errors};

@@ -53,19 +53,6 @@ pub(super) fn port(e: &mut Errors, at: &At<'_>) {
     }
 }
 
-/// `IsEnvVarName`.
-pub(super) fn environment_name(name: &str) -> Vec<String> {
-    let mut errors = Vec::new();
-    let is_start = |b: u8| b.is_ascii_alphabetic() || b"-._".contains(&b);
-    let is_name = name.bytes().all(|b| is_start(b) || b.is_ascii_digit())
-        && name.bytes().next().is_some_and(is_start);
-    if !is_name {
-        errors.push(ENVIRONMENT_NAME.to_owned());
-    }
-    change_directory(name, &mut errors);
-    errors
-}
-
 /// `IsRelaxedEnvVarName`: printable ASCII without `=`.
 pub(super) fn relaxed_environment_name(name: &str) -> Vec<String> {
     if name.is_empty() {
@@ -353,10 +340,6 @@ pub(super) fn unreserved_path(e: &mut Errors, at: &At<'_>) {
 const ANNOTATIONS_MAX: usize = 256 << 10;
 pub(super) const IP: &str = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
 pub(super) const CIDR: &str = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
-const ENVIRONMENT_NAME: &str = "a valid environment variable name must consist of alphabetic \
-     characters, digits, '_', '-', or '.', and must not start with a digit (e.g. 'my.env-name',  \
-     or 'MY_ENV.NAME',  or 'MyEnvName1', regex used for validation is \
-     '[-._a-zA-Z][-._a-zA-Z0-9]*')";
 const RELAXED_ENVIRONMENT_NAME: &str = "a valid environment variable name must consist only of \
      printable ASCII characters other than '='";
 const CONFIG_KEY: &str = "a valid config key must consist of alphanumeric characters, '-', '_' or \
@@ -416,4 +399,76 @@ pub(super) fn at_most_all(e: &mut Errors, at: &At<'_>) {
     if is_percent && int_or_percent_value(at) > 100 {
         e.invalid_as(at, "intstr.IntOrString", "must not be greater than 100%");
     }
+}
+
+/// One of the supported values, where there is one at all.
+pub(super) fn one_of(e: &mut Errors, at: &At<'_>, supported: &[&str]) {
+    if !at.is_empty() && !supported.contains(&at.text()) {
+        e.not_supported(at, supported);
+    }
+}
+
+/// `IsValidPathSegmentName`, of a name that must be there.
+pub(super) fn path_segment(e: &mut Errors, at: &At<'_>, required: &str) {
+    if at.is_empty() {
+        return e.required(at, required);
+    }
+    e.each_invalid(at, names::path_segment(at.text(), false));
+}
+
+/// `ValidateQualifiedName`.
+pub(super) fn qualified_name(e: &mut Errors, at: &At<'_>) {
+    e.each_invalid(at, qualified(at.text()));
+}
+
+/// `ValidateEndpointIP`.
+pub(super) fn endpoint_ip(e: &mut Errors, at: &At<'_>) {
+    let Some(address) = legacy_address(at.text()) else {
+        return e.invalid(at, "must be a valid IP address");
+    };
+    if address.is_unspecified() {
+        e.invalid(at, &format!("may not be unspecified ({})", at.text()));
+    }
+    if address.is_loopback() {
+        e.invalid(at, "may not be in the loopback range (127.0.0.0/8, ::1/128)");
+    }
+    let (local, multicast) = match address {
+        IpAddr::V4(ip) => (ip.is_link_local(), ip.octets().starts_with(&[224, 0, 0])),
+        IpAddr::V6(ip) => {
+            (ip.segments()[0] & 0xffc0 == 0xfe80, ip.segments()[0] & 0xff0f == 0xff02)
+        }
+    };
+    if local {
+        e.invalid(at, "may not be in the link-local range (169.254.0.0/16, fe80::/10)");
+    }
+    if multicast {
+        e.invalid(at, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)");
+    }
+}
+
+/// The address of a load balancer, in the status of Services and Ingresses.
+pub(super) fn load_balancer(e: &mut Errors, at: &At<'_>) {
+    for point in at.at("ingress").items() {
+        if !point.at("ip").is_empty() {
+            ip(e, &point.at("ip"));
+        }
+        let mode = point.at("ipMode");
+        if mode.is_set() && point.at("ip").is_empty() {
+            e.forbidden(&mode, "may not be specified when `ip` is not set");
+        } else {
+            one_of(e, &mode, &["Proxy", "VIP"]);
+        }
+        let host = point.at("hostname");
+        if !host.is_empty() {
+            dns_subdomain(e, &host);
+            if legacy_address(host.text()).is_some() {
+                e.invalid(&host, "must be a DNS name, not an IP address");
+            }
+        }
+    }
+}
+
+/// Whether the addresses are of both families.
+pub(super) fn are_of_both_families(addresses: &[IpAddr]) -> bool {
+    addresses.iter().any(IpAddr::is_ipv4) && addresses.iter().any(IpAddr::is_ipv6)
 }

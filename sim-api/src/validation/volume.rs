@@ -49,6 +49,41 @@ pub(super) fn update(e: &mut Errors, o: &Object<'_>) {
     }
 }
 
+/// The volume within a VolumeAttachment.
+pub(super) fn inline(e: &mut Errors, at: &At<'_>) {
+    const DETAIL: &str = "may not be specified in the context of inline volumes";
+    for key in ["claimRef", "capacity"] {
+        if !at.at(key).is_empty() {
+            e.forbidden(&at.at(key), DETAIL);
+        }
+    }
+    if !at.at("csi").is_set() {
+        e.required(&at.at("csi"), "has to be specified in the context of inline volumes");
+    }
+    let modes = at.at("accessModes");
+    if modes.is_empty() {
+        e.required(&modes, "");
+    }
+    claim::access_modes(e, &modes);
+    let policy = at.at("persistentVolumeReclaimPolicy");
+    if !matches!(policy.text(), "" | "Retain") {
+        e.forbidden(&policy, "may only be Retain in the context of inline volumes");
+    }
+    if at.at("nodeAffinity").is_set() {
+        e.forbidden(&at.at("nodeAffinity"), DETAIL);
+    }
+    sources(e, at, "");
+    if !at.at("storageClassName").is_empty() {
+        e.forbidden(&at.at("storageClassName"), DETAIL);
+    }
+    let mode = at.at("volumeMode");
+    if !matches!(mode.text(), "" | "Filesystem") {
+        let detail =
+            "may not specify volumeMode other than Filesystem in the context of inline volumes";
+        e.forbidden(&mode, detail);
+    }
+}
+
 /// `ValidatePersistentVolumeSpec`.
 fn spec(e: &mut Errors, at: &At<'_>, name: &str) {
     let modes = at.at("accessModes");

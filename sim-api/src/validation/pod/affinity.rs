@@ -135,7 +135,6 @@ fn node_selector_term(e: &mut Errors, at: &At<'_>, checks_values: bool) {
 }
 
 /// `ValidateTopologySelectorTerm`.
-#[expect(dead_code, reason = "its kinds have no rules yet")]
 pub(in crate::validation) fn topology_term(e: &mut Errors, at: &At<'_>) {
     let mut keys = BTreeSet::new();
     for expression in at.at("matchLabelExpressions").items() {

@@ -117,13 +117,16 @@ pub(in crate::validation) fn container_name(e: &mut Errors, at: &At<'_>, name: &
 }
 
 /// `ValidateResourceQuotaResourceName`.
-#[expect(dead_code, reason = "its kinds have no rules yet")]
 pub(in crate::validation) fn quota_name(e: &mut Errors, at: &At<'_>, name: &str) {
     resource_name(e, at, name);
-    let is_quota = (is_standard(name) && name != "storage") || is_huge_quota(name);
-    if !name.contains('/') && !is_quota {
+    if !name.contains('/') && !is_quota_resource(name) {
         e.invalid_text(at, name, "must be a standard resource for quota");
     }
+}
+
+/// `IsStandardQuotaResourceName`.
+pub(in crate::validation) fn is_quota_resource(name: &str) -> bool {
+    is_standard(name) && name != "storage"
 }
 
 fn is_huge(name: &str) -> bool {
