@@ -1,22 +1,37 @@
-//! Plain HTTP/1.1, one connection a request.
+//! HTTP/1.1, one connection a request: plain, but for requests without credentials, since plain
+//! HTTP makes an administrator of everyone.
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{
+    HeaderMap, HeaderValue, Request, Response,
+    header::{AUTHORIZATION, HOST},
+};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+};
 use serde_json::Value;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::TlsConnector;
 
 use crate::{case, placeholder::Values};
 
 /// Sends requests as the users of the recordings.
 #[derive(Clone)]
 pub(crate) struct Client {
-    pub(crate) address: SocketAddr,
+    pub(crate) http: SocketAddr,
+    pub(crate) https: SocketAddr,
+    pub(crate) tls: TlsConnector,
     pub(crate) tokens: Arc<BTreeMap<String, String>>,
 }
 
@@ -35,7 +50,6 @@ impl Client {
     pub(crate) fn ready(&self, request: &case::Request, values: &Values) -> Result<Ready, String> {
         let path = values.fill_path(&request.path)?;
         let mut ready = Request::builder().method(request.method.as_str()).uri(path);
-        ready = ready.header("host", self.address.to_string());
         for (name, value) in &request.headers {
             ready = ready.header(name, values.fill(value)?);
         }
@@ -53,16 +67,22 @@ impl Client {
                 None => values.fill_value(body)?.to_string().into(),
             },
         };
-        ready.body(Full::new(body)).map_err(|error| error.to_string())
+        let mut ready = ready.body(Full::new(body)).map_err(|error| error.to_string())?;
+        let host = if is_anonymous(&ready) { self.https } else { self.http };
+        let host = HeaderValue::from_str(&host.to_string()).map_err(|error| error.to_string())?;
+        ready.headers_mut().insert(HOST, host);
+        Ok(ready)
     }
 
     /// Sends a request, and waits for the head of the answer.
     pub(crate) async fn open(&self, ready: Ready) -> Result<Response<Incoming>, String> {
-        let say = |error: hyper::Error| error.to_string();
-        let stream = TcpStream::connect(self.address).await.map_err(|error| error.to_string())?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(say)?;
-        tokio::spawn(connection);
-        sender.send_request(ready).await.map_err(say)
+        let say = |error: std::io::Error| error.to_string();
+        if !is_anonymous(&ready) {
+            return send(TcpStream::connect(self.http).await.map_err(say)?, ready).await;
+        }
+        let stream = TcpStream::connect(self.https).await.map_err(say)?;
+        let name = ServerName::IpAddress(self.https.ip().into());
+        send(self.tls.connect(name, stream).await.map_err(say)?, ready).await
     }
 
     /// Sends a request, and waits for the whole answer.
@@ -74,6 +94,38 @@ impl Client {
         };
         timeout(PATIENCE, call).await.unwrap_or_else(|_| Err("timed out".to_owned()))
     }
+}
+
+fn is_anonymous(ready: &Ready) -> bool {
+    !ready.headers().contains_key(AUTHORIZATION)
+}
+
+async fn send(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    ready: Ready,
+) -> Result<Response<Incoming>, String> {
+    let say = |error: hyper::Error| error.to_string();
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(say)?;
+    tokio::spawn(connection);
+    sender.send_request(ready).await.map_err(say)
+}
+
+/// What trusts the CA of a kubeconfig.
+pub(crate) fn trusting(kubeconfig: &str) -> TlsConnector {
+    let ca = kubeconfig.lines().find_map(|line| {
+        let (key, value) = line.trim().split_once(':')?;
+        key.contains("certificate-authority-data").then(|| value.trim().trim_matches('"'))
+    });
+    let pem = BASE64_STANDARD.decode(ca.expect("the kubeconfig has a CA")).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(&pem).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    TlsConnector::from(Arc::new(config))
 }
 
 const PATIENCE: Duration = Duration::from_secs(15);
