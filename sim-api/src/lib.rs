@@ -46,6 +46,7 @@ pub mod release;
 pub mod request_info;
 pub mod resources;
 pub mod schema;
+pub mod service;
 pub mod status;
 pub mod subresource;
 pub mod system;

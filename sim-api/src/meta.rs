@@ -21,7 +21,10 @@ pub use self::{
     adopt::adopt,
     create::{prepare_admitted_create, prepare_applied_create, prepare_create},
     delete::{DeletePlan, check_preconditions, is_released, plan_delete},
-    update::{check_applied, check_uid, expected_revision, prepare_applied_update, prepare_update},
+    update::{
+        check_applied, check_uid, expected_revision, prepare_admitted_update,
+        prepare_applied_update, prepare_update,
+    },
 };
 use crate::{Release, Status, status::Result};
 

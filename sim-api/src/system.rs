@@ -5,6 +5,8 @@
 //! Source: a recorded 1.33.2; k8s.io/kubernetes `pkg/controlplane` (the namespaces, the Service
 //! `kubernetes`, the server's identity) and `pkg/apis/scheduling` (the priority classes).
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -18,12 +20,13 @@ pub const MANAGER: &str = "kube-apiserver";
 /// The namespaces that are there from the start.
 pub const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
 
-/// Those objects. `port` is where HTTPS is served, `id` is of this run of the server.
+/// Those objects. `port` is where HTTPS is served, `service_ip` the first address of the service
+/// range, `id` is of this run of the server.
 #[must_use]
-pub fn objects(port: u16, id: Uuid, now: Timestamp) -> Vec<Value> {
+pub fn objects(port: u16, service_ip: IpAddr, id: Uuid, now: Timestamp) -> Vec<Value> {
     let mut objects: Vec<Value> = NAMESPACES.iter().map(|name| namespace(name)).collect();
     objects.extend(priority_classes());
-    objects.push(service(port));
+    objects.push(service(port, service_ip));
     objects.push(lease(id, now));
     objects
 }
@@ -84,8 +87,9 @@ fn priority_classes() -> [Value; 2] {
     ]
 }
 
-/// The first address of the service range is the server's own.
-fn service(port: u16) -> Value {
+fn service(port: u16, ip: IpAddr) -> Value {
+    let family = if ip.is_ipv4() { "IPv4" } else { "IPv6" };
+    let ip = ip.to_string();
     json!({
         "kind": "Service",
         "apiVersion": "v1",
@@ -96,11 +100,11 @@ fn service(port: u16) -> Value {
         },
         "spec": {
             "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": port}],
-            "clusterIP": SERVICE_IP,
-            "clusterIPs": [SERVICE_IP],
+            "clusterIP": ip,
+            "clusterIPs": [ip],
             "type": "ClusterIP",
             "sessionAffinity": "None",
-            "ipFamilies": ["IPv4"],
+            "ipFamilies": [family],
             "ipFamilyPolicy": "SingleStack",
             "internalTrafficPolicy": "Cluster",
         },
@@ -145,9 +149,6 @@ fn base32(bytes: &[u8]) -> String {
 /// Names the server in its lease.
 const HOST_NAME: &str = "apisim";
 
-/// Source: the default of `--service-cluster-ip-range`.
-const SERVICE_IP: &str = "10.0.0.1";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,7 +164,8 @@ mod tests {
     #[test]
     fn all_can_be_created_and_are_owned_by_the_server() {
         let table = ResourceTable::for_release(Release::default());
-        for object in objects(6443, Uuid::nil(), Timestamp::UNIX_EPOCH) {
+        for object in objects(6443, IpAddr::from([10, 0, 0, 1]), Uuid::nil(), Timestamp::UNIX_EPOCH)
+        {
             let text = |key: &str| object[key].as_str().unwrap();
             let resource = table.by_kind(text("apiVersion"), text("kind")).unwrap();
             let context = WriteContext {

@@ -17,6 +17,7 @@ use rand_pcg::Pcg64;
 use sim_api::{
     release::{FeatureGates, Release},
     resources::{Resource, ResourceTable},
+    service::{Allocators, PortRange, Range},
 };
 use sim_cluster::ClusterConfig;
 use sim_store::{Store, StoreConfig};
@@ -28,6 +29,7 @@ use crate::{
     edge::clock::Clock,
     flow::{FlowControl, config::Feeding},
     metrics::Metrics,
+    services::Services,
     shelf::Shelf,
 };
 
@@ -70,6 +72,10 @@ pub struct Config {
     pub shutdown_delay: Duration,
     /// How often history is compacted; zero = never.
     pub compaction_interval: Duration,
+    /// Addresses of Services, the default family first.
+    pub service_ranges: Vec<Range>,
+    /// Ports of Services on nodes.
+    pub node_ports: PortRange,
     /// Static bearer tokens.
     pub tokens: Vec<Token>,
     /// Whether requests without credentials are let in.
@@ -152,6 +158,7 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     pub(crate) flow: FlowControl,
     pub(crate) feeding: Feeding,
+    pub(crate) services: Services,
     /// readyz fails and long-running requests end.
     pub(crate) stopping: AtomicBool,
     shelves: DashMap<String, Arc<Shelf>>,
@@ -167,6 +174,11 @@ impl App {
             metrics: Metrics::new(&config),
             flow: FlowControl::new(&config, clock),
             feeding: Feeding::default(),
+            services: Services::new(Allocators::new(
+                &config.service_ranges,
+                config.node_ports,
+                table.lookup("networking.k8s.io", "v1", "ipaddresses").is_some(),
+            )),
             stopping: AtomicBool::new(false),
             store: Store::new(StoreConfig::default()),
             shelves: DashMap::new(),
@@ -242,6 +254,11 @@ impl App {
                 })
                 .collect()
         })
+    }
+
+    /// A number below the given one; 0 where there is none.
+    pub(crate) fn random_below(&self, below: u64) -> u64 {
+        self.with_random(|random| random.next_u64()).checked_rem(below).unwrap_or(0)
     }
 
     /// A number in [0, 1).

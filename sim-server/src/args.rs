@@ -5,7 +5,10 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
 use fixtures::dataset::Populate;
-use sim_api::release::{FeatureGates, Release};
+use sim_api::{
+    release::{FeatureGates, Release},
+    service::{PortRange, Range},
+};
 
 use crate::{
     app::{Config, parse_tokens},
@@ -71,6 +74,12 @@ pub struct ServeArgs {
     /// Compact the history this often, 0s = never (--etcd-compaction-interval of the real one)
     #[arg(long, default_value = "5m0s", value_parser = duration)]
     pub etcd_compaction_interval: Duration,
+    /// Addresses of Services, one range or one of each family
+    #[arg(long, value_name = "CIDR,...", default_value = "10.0.0.0/24", value_delimiter = ',')]
+    pub service_cluster_ip_range: Vec<Range>,
+    /// Ports of Services on nodes
+    #[arg(long, value_name = "FIRST-LAST", default_value_t = PortRange::default())]
+    pub service_node_port_range: PortRange,
     /// Tokens: a CSV file of token,user,uid,"group1,group2"
     #[arg(long)]
     pub token_auth_file: Option<PathBuf>,
@@ -182,6 +191,8 @@ impl ServeArgs {
                 ));
             }
         }
+        check_ranges(&self.service_cluster_ip_range)
+            .map_err(|error| flag("--service-cluster-ip-range", &error))?;
         let tokens = match &self.token_auth_file {
             Some(path) => parse_tokens(path)
                 .map_err(|error| flag(&format!("--token-auth-file {}", path.display()), &error))?,
@@ -221,6 +232,8 @@ impl ServeArgs {
             http2_max_streams: self.http2_max_streams_per_connection,
             shutdown_delay: self.shutdown_delay_duration,
             compaction_interval: self.etcd_compaction_interval,
+            service_ranges: self.service_cluster_ip_range,
+            node_ports: self.service_node_port_range,
             tokens,
             anonymous_auth: self.anonymous_auth,
             load: self.load,
@@ -233,6 +246,16 @@ impl ServeArgs {
             exit_after: (!self.exit_after.is_zero()).then_some(self.exit_after),
             log_requests: self.v >= 2,
         })
+    }
+}
+
+/// One range, or one of each family.
+fn check_ranges(ranges: &[Range]) -> Result<(), &'static str> {
+    let families = ranges.iter().map(|range| range.first().is_ipv4());
+    match families.collect::<Vec<_>>()[..] {
+        [_] => Ok(()),
+        [first, second] if first != second => Ok(()),
+        _ => Err("must be one range, or one of IPv4 and one of IPv6"),
     }
 }
 

@@ -28,6 +28,7 @@ mod load;
 mod metrics;
 mod pipeline;
 mod run;
+mod services;
 mod shelf;
 
 pub use app::{Config, Token};

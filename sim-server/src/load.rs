@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
-use sim_api::{encode, meta, meta::WriteContext, resources::Resource, system, yaml};
+use sim_api::{
+    encode, meta, meta::WriteContext, resources::Resource, service::Range, system, yaml,
+};
 use sim_store::Draft;
 
 use crate::{app::App, controllers};
@@ -12,7 +14,8 @@ use crate::{app::App, controllers};
 /// The objects that the real server makes for itself.
 pub(crate) fn system_objects(app: &App) {
     let port = app.config.secure_port.unwrap_or(DEFAULT_PORT);
-    for object in system::objects(port, app.uuid(), app.clock.wall()) {
+    let Some(service_ip) = app.config.service_ranges.first().map(Range::first) else { return };
+    for object in system::objects(port, service_ip, app.uuid(), app.clock.wall()) {
         let text = |key| object.get(key).and_then(Value::as_str).unwrap_or_default();
         let Some(resource) = app.table.by_kind(text("apiVersion"), text("kind")) else { continue };
         let context = WriteContext {
@@ -51,6 +54,7 @@ pub(crate) fn all(app: &App) -> anyhow::Result<u64> {
         count += loader.finish();
     }
     controllers::after_load(app);
+    app.services.adopt_all(app);
     Ok(count)
 }
 

@@ -85,7 +85,10 @@ fn prepare(
     set_kind_members(resource, &typed, &mut members, &mut metadata);
     defaults::admit(resource, &mut members);
 
-    let object = join(resource, members, metadata);
+    let mut object = join(resource, members, metadata);
+    if is_admitted(resource) {
+        object = typed.canonical(object);
+    }
     let causes = validation::on_create(resource, &object);
     if !causes.is_empty() {
         let name = super::name(&object);
@@ -101,6 +104,11 @@ fn prepare(
     }
     metadata.shift_remove("resourceVersion");
     Ok(join(resource, members, metadata))
+}
+
+/// Whether admission and allocation put members into such objects, wherever it may be.
+pub(super) fn is_admitted(resource: &Resource) -> bool {
+    resource.is("", "pods") || resource.is("", "services")
 }
 
 /// The request's namespace goes into an object that names none; another one is refused.

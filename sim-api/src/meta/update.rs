@@ -2,7 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::{WriteContext, create::set_namespace, defaults, generation, join, split, str_of};
+use super::{
+    WriteContext,
+    create::{is_admitted, set_namespace},
+    defaults, generation, join, split, str_of,
+};
 use crate::{
     RequestInfo, Resource, Status, StatusCause, crd, go, managed_fields, schema::Schema,
     status::Result, subresource, validation,
@@ -84,7 +88,7 @@ pub fn prepare_update(
     new: Value,
     context: &WriteContext,
 ) -> Result<Value> {
-    prepare(resource, request, old, new, Some(context))
+    prepare(resource, request, old, new, Some(context), &mut |_| Ok(()))
 }
 
 /// As [`prepare_update`], for an object that [`crate::managed_fields::apply()`] made: its
@@ -95,7 +99,20 @@ pub fn prepare_applied_update(
     old: &Value,
     new: Value,
 ) -> Result<Value> {
-    prepare(resource, request, old, new, None)
+    prepare(resource, request, old, new, None, &mut |_| Ok(()))
+}
+
+/// As [`prepare_update`], or, without a context, as [`prepare_applied_update`]; `admit` sees the
+/// object before it is validated, and may change or refuse it. What it changes nobody owns.
+pub fn prepare_admitted_update(
+    resource: &Resource,
+    request: &RequestInfo,
+    old: &Value,
+    new: Value,
+    tracked: Option<&WriteContext>,
+    admit: &mut dyn FnMut(&mut Value) -> Result<()>,
+) -> Result<Value> {
+    prepare(resource, request, old, new, tracked, admit)
 }
 
 fn prepare(
@@ -104,6 +121,7 @@ fn prepare(
     old: &Value,
     new: Value,
     tracked: Option<&WriteContext>,
+    admit: &mut dyn FnMut(&mut Value) -> Result<()>,
 ) -> Result<Value> {
     let typed = Schema::of(resource);
     let (mut members, mut metadata) = split(new)?;
@@ -146,15 +164,19 @@ fn prepare(
         metadata.insert("generation".into(), (generation(&old_metadata) + 1).into());
     }
     let mut object = join(resource, members, metadata);
-    let causes = validation::on_update(resource, &request.subresource, &object, &known);
-    if !causes.is_empty() {
-        let name = str_of(&old_metadata, "name");
-        return Err(Status::invalid(&resource.group, &resource.kind, name, causes));
-    }
     if let Some(context) = tracked {
         let (subresource, manager) = (&request.subresource, &context.manager);
         let live = Some(&known);
         managed_fields::track(resource, subresource, live, &mut object, manager, context.now);
+    }
+    admit(&mut object)?;
+    if is_admitted(resource) {
+        object = typed.canonical(object);
+    }
+    let causes = validation::on_update(resource, &request.subresource, &object, &known);
+    if !causes.is_empty() {
+        let name = str_of(&old_metadata, "name");
+        return Err(Status::invalid(&resource.group, &resource.kind, name, causes));
     }
     // The order of keys is the old one where nothing changes, so that the bytes are too.
     Ok(if object == known { old.clone() } else { object })

@@ -16,6 +16,7 @@ use crate::{
     cluster::View,
     flow::config,
     pipeline::{reply::Reply, request::Call},
+    services::Held,
 };
 
 pub(crate) async fn run(call: &mut Call, resource: &Resource) -> Result<Reply, Status> {
@@ -58,9 +59,12 @@ fn with(
     for attempt in 1.. {
         let context = call.write_context();
         let cluster = View(&call.app);
+        let mut held = Held::default();
         let mut admit = |object: &mut Value| {
             write::check_namespace(call, resource, meta::name(object))?;
-            admission::on_create(resource, object, &cluster)
+            admission::on_create(resource, object, &cluster)?;
+            held = Held::allocate(&call.app, resource, None, object)?;
+            Ok(())
         };
         let value = meta::prepare_admitted_create(
             resource,
@@ -85,6 +89,7 @@ fn with(
         let draft = encode::draft(resource, &value)?;
         match shelf.create(&call.app.store, draft, call.app.clock.now()) {
             Ok(object) => {
+                held.keep();
                 write::took_effect(call, resource);
                 write::warn(call, resource, Operation::Create, &value);
                 return write::reply(call, resource, 201, &object);

@@ -15,6 +15,7 @@ use crate::{
     cluster::View,
     flow::config,
     pipeline::{reply::Reply, request::Call},
+    services::Held,
 };
 
 pub(crate) async fn run(call: &mut Call, resource: &Resource) -> Result<Reply, Status> {
@@ -68,13 +69,19 @@ fn with(
         if expected.is_some_and(|expected| expected != before.revision()) {
             return Err(Status::modified(&resource.group, &resource.plural, before.name()));
         }
-        let mut new = new;
-        let part = &call.info.subresource;
-        admission::on_update(resource, part, &old, &mut new, &View(&call.app))?;
-        let value = match is_applied {
-            true => meta::prepare_applied_update(resource, &call.info, &old, new)?,
-            false => meta::prepare_update(resource, &call.info, &old, new, &call.write_context())?,
+        let part = call.info.subresource.as_str();
+        let mut held = Held::default();
+        let mut admit = |object: &mut Value| {
+            admission::on_update(resource, part, &old, object, &View(&call.app))?;
+            if part.is_empty() {
+                held = Held::allocate(&call.app, resource, Some(&old), object)?;
+            }
+            Ok(())
         };
+        let context = (!is_applied).then(|| call.write_context());
+        let context = context.as_ref();
+        let value =
+            meta::prepare_admitted_update(resource, &call.info, &old, new, context, &mut admit)?;
         let value = config::check(resource, value)?;
         write::charge(call, resource, Some(&old), &value, dry_run)?;
         if dry_run {
@@ -83,6 +90,7 @@ fn with(
         }
         match write::replace(call, &shelf, resource, &before, &value)? {
             Stored::Kept(object) | Stored::Removed(object) => {
+                held.keep();
                 write::took_effect(call, resource);
                 write::warn(call, resource, Operation::Update, &value);
                 return write::reply(call, resource, 200, &object);

@@ -118,7 +118,9 @@ pub(super) fn store(
 }
 
 /// Lets go of what a removed object held.
-pub(super) fn removed(_call: &Call, _resource: &Resource, _object: &Object) {}
+pub(super) fn removed(call: &Call, resource: &Resource, object: &Object) {
+    call.app.services.release(resource, object);
+}
 
 /// Charges the namespace's quotas for what is about to be stored; in a dry run only asks them.
 pub(super) fn charge(
