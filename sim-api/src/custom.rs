@@ -22,6 +22,7 @@ mod list;
 mod path;
 mod pattern;
 mod props;
+mod rules;
 mod scale;
 pub(crate) mod text;
 mod validate;
@@ -30,7 +31,6 @@ use std::{fmt, sync::Arc};
 
 use serde_json::{Map, Value, json};
 
-use self::json_path::JsonPath;
 pub use self::{
     columns::Columns,
     path::Path,
@@ -40,7 +40,9 @@ pub use self::{
 };
 pub(crate) use self::{
     defaults::default_errors, field_path::field_path, pattern::compile as compile_pattern,
+    rules::rule_errors,
 };
+use self::{json_path::JsonPath, rules::Rules};
 use crate::{
     Resource, Status, Subresource,
     list_options::FieldValidation,
@@ -71,6 +73,7 @@ pub struct Custom {
     preserves_unknown: bool,
     has_status: bool,
     patterns: Patterns,
+    rules: Option<Rules>,
     types: Arc<Schema>,
     selectable: Vec<(String, JsonPath)>,
 }
@@ -98,11 +101,6 @@ impl PartialEq for Custom {
 }
 
 impl Eq for Custom {}
-
-/// What is wrong with the rules in CEL within a schema.
-pub(crate) fn rule_errors(_schema: &Props, _path: &Path<'_>) -> Vec<StatusCause> {
-    Vec::new()
-}
 
 /// The resources that a CustomResourceDefinition serves, one a version; none before its names
 /// are accepted.
@@ -158,6 +156,7 @@ fn resource(crd: &Value, version: &Value, stored: &str, is_terminating: bool) ->
         preserves_unknown: crd.pointer("/spec/preserveUnknownFields") == Some(&Value::Bool(true)),
         has_status: has("status"),
         patterns: Patterns::of(&schema),
+        rules: Rules::of(&schema),
         types: Arc::new(Schema::from_structural(resource.api_version(), kind, &openapi)),
         selectable: selectable(version),
         schema,
@@ -325,10 +324,8 @@ impl Custom {
     }
 
     /// The rules in CEL, which are asked only of objects that are otherwise well formed.
-    fn rules(&self, _object: &Value, _old: Option<&Value>, causes: &mut Vec<StatusCause>) {
-        if !self.schema.any(&|schema| !schema.rules.is_empty()) {
-            // Without rules the real server still says so, as it has a validator for any schema.
-        }
+    fn rules(&self, object: &Value, old: Option<&Value>, causes: &mut Vec<StatusCause>) {
+        let Some(rules) = &self.rules else { return };
         if causes.iter().any(StatusCause::blocks_rules) {
             causes.push(StatusCause::invalid_text(
                 "<nil>",
@@ -336,7 +333,9 @@ impl Custom {
                 "some validation rules were not checked because the object was invalid; correct \
                  the existing errors to complete validation",
             ));
+            return;
         }
+        rules.check(object, old, &self.schema, &Path::ROOT, causes);
     }
 
     /// The values of the selectable fields of an object without its kind.

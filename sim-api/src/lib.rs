@@ -19,6 +19,7 @@
 //! A release is data: see [`release`] and [`resources`].
 
 pub mod admission;
+mod cel;
 pub mod component_status;
 mod convert;
 pub mod crd;
