@@ -1,5 +1,5 @@
-//! The admission plugins that change or refuse what is written: LimitRanger, Priority and
-//! ResourceQuota.
+//! The admission plugins that change or refuse what is written: LimitRanger, Priority,
+//! ResourceQuota, and those of the classes.
 //!
 //! They look at other objects, through [`Cluster`]; what they decide is a pure function of what
 //! they see. NamespaceLifecycle is asked by the caller, DefaultTolerationSeconds and
@@ -9,6 +9,7 @@
 //! `pkg/admission/plugin/resourcequota` (release-1.33).
 
 mod amount;
+mod classes;
 mod limits;
 mod priority;
 pub mod quota;
@@ -17,7 +18,7 @@ mod webhooks;
 use serde_json::Value;
 
 pub use self::webhooks::{Operation, uncalled};
-use crate::{Resource, Status, meta, status::Result};
+use crate::{Resource, Status, status::Result};
 
 /// The objects that admission looks at.
 pub trait Cluster {
@@ -28,31 +29,52 @@ pub trait Cluster {
     fn list(&self, group: &str, plural: &str, namespace: &str) -> Vec<Value>;
 }
 
-/// Admits an object that is created, before its kind's strategy and validation see it.
+/// What plugins put into an object that is created, before its kind's strategy and validation
+/// see it.
 ///
 /// # Errors
 ///
 /// 403 with what the plugin has against it.
 pub fn on_create(resource: &Resource, object: &mut Value, cluster: &dyn Cluster) -> Result<()> {
-    limits::on_create(resource, object, cluster)?;
-    priority::on_create(resource, object, cluster)
+    limits::on_create(resource, object, cluster);
+    priority::on_create(resource, object, cluster)?;
+    classes::on_create(resource, object, cluster)
 }
 
-/// Admits an object that replaces another, through a subresource or, where that is empty, as a
-/// whole.
+/// What plugins put into an object that replaces another, through a subresource or, where that is
+/// empty, as a whole.
+pub fn on_update(resource: &Resource, subresource: &str, old: &Value, object: &mut Value) {
+    priority::on_update(resource, subresource, old, object);
+}
+
+/// What plugins say of an object that is valid, before it is created.
 ///
 /// # Errors
 ///
 /// 403 with what the plugin has against it.
-pub fn on_update(
+pub fn check_create(resource: &Resource, object: &Value, cluster: &dyn Cluster) -> Result<()> {
+    limits::check_create(resource, object, cluster)?;
+    priority::check(resource, object, false, cluster)
+}
+
+/// What plugins say of an object that is valid, before it replaces another.
+///
+/// # Errors
+///
+/// 403 with what the plugin has against it.
+pub fn check_update(
     resource: &Resource,
     subresource: &str,
     old: &Value,
-    object: &mut Value,
+    object: &Value,
     cluster: &dyn Cluster,
 ) -> Result<()> {
-    limits::on_update(resource, subresource, meta::namespace(old), object, cluster)?;
-    priority::on_update(resource, subresource, old, object, cluster)
+    limits::check_update(resource, subresource, object, cluster)?;
+    if !subresource.is_empty() {
+        return Ok(());
+    }
+    priority::check(resource, object, true, cluster)?;
+    classes::check_resize(resource, old, object, cluster)
 }
 
 /// 403 as plugins say it: of an object without a name its generateName is told.

@@ -4,6 +4,7 @@
 //! All of it is pure. The caller stores what comes back, and tries again when somebody else was
 //! faster.
 
+pub(crate) mod approval;
 pub mod binding;
 pub mod connect;
 pub mod eviction;

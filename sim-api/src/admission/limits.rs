@@ -13,28 +13,29 @@ use super::{
 };
 use crate::{Resource, meta, status::Result};
 
-pub(super) fn on_create(
-    resource: &Resource,
-    object: &mut Value,
-    cluster: &dyn Cluster,
-) -> Result<()> {
-    if !concerns(resource) {
-        return Ok(());
-    }
-    let ranges = cluster.list("", "limitranges", meta::namespace(object));
+pub(super) fn on_create(resource: &Resource, object: &mut Value, cluster: &dyn Cluster) {
     if resource.is("", "pods") {
-        for range in &ranges {
-            set_defaults(object, range);
+        for range in cluster.list("", "limitranges", meta::namespace(object)) {
+            set_defaults(object, &range);
         }
     }
-    check(resource, object, &ranges)
+}
+
+pub(super) fn check_create(
+    resource: &Resource,
+    object: &Value,
+    cluster: &dyn Cluster,
+) -> Result<()> {
+    if !resource.is("", "pods") && !resource.is("", "persistentvolumeclaims") {
+        return Ok(());
+    }
+    check(resource, object, &cluster.list("", "limitranges", meta::namespace(object)))
 }
 
 /// What containers ask for does not change but by `resize`.
-pub(super) fn on_update(
+pub(super) fn check_update(
     resource: &Resource,
     subresource: &str,
-    namespace: &str,
     object: &Value,
     cluster: &dyn Cluster,
 ) -> Result<()> {
@@ -46,11 +47,7 @@ pub(super) fn on_update(
     if !is_asked {
         return Ok(());
     }
-    check(resource, object, &cluster.list("", "limitranges", namespace))
-}
-
-fn concerns(resource: &Resource) -> bool {
-    resource.is("", "pods") || resource.is("", "persistentvolumeclaims")
+    check(resource, object, &cluster.list("", "limitranges", meta::namespace(object)))
 }
 
 fn items<'a>(range: &'a Value, of_type: &'a str) -> impl Iterator<Item = &'a Value> {

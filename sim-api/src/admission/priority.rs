@@ -12,39 +12,28 @@ pub(super) fn on_create(
     object: &mut Value,
     cluster: &dyn Cluster,
 ) -> Result<()> {
-    if resource.is("", "pods") {
-        return resolve(resource, object, cluster);
-    }
-    if is_class(resource)
-        && is_default(object)
-        && let Some(known) = default_class(cluster)
-    {
-        return Err(second_default(resource, object, &known));
-    }
-    Ok(())
+    if resource.is("", "pods") { resolve(resource, object, cluster) } else { Ok(()) }
 }
 
-pub(super) fn on_update(
+pub(super) fn on_update(resource: &Resource, subresource: &str, old: &Value, object: &mut Value) {
+    if subresource.is_empty() && resource.is("", "pods") {
+        keep(old, object);
+    }
+}
+
+/// There is one default at most; one that is updated may stay it.
+pub(super) fn check(
     resource: &Resource,
-    subresource: &str,
-    old: &Value,
-    object: &mut Value,
+    object: &Value,
+    is_update: bool,
     cluster: &dyn Cluster,
 ) -> Result<()> {
-    if !subresource.is_empty() {
+    if !is_class(resource) || !is_default(object) {
         return Ok(());
     }
-    if resource.is("", "pods") {
-        keep(old, object);
-        return Ok(());
-    }
-    if is_class(resource) && is_default(object) {
-        let other = default_class(cluster).filter(|known| meta::name(known) != meta::name(object));
-        if let Some(known) = other {
-            return Err(second_default(resource, object, &known));
-        }
-    }
-    Ok(())
+    let known = default_class(cluster)
+        .filter(|known| !is_update || meta::name(known) != meta::name(object));
+    known.map_or(Ok(()), |known| Err(second_default(resource, object, &known)))
 }
 
 fn is_class(resource: &Resource) -> bool {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Cluster, Operation, on_create, on_update, quota, uncalled};
+use super::{Cluster, Operation, check_create, check_update, on_create, quota, uncalled};
 use crate::{Release, Resource, ResourceTable, meta};
 
 struct Objects(Vec<(&'static str, Value)>);
@@ -31,7 +31,9 @@ fn pod(resources: Value) -> Value {
 }
 
 fn message(plural: &str, object: &mut Value, cluster: &Objects) -> String {
-    on_create(&resource("", plural), object, cluster).unwrap_err().message
+    let resource = resource("", plural);
+    let admitted = on_create(&resource, object, cluster);
+    admitted.and_then(|()| check_create(&resource, object, cluster)).unwrap_err().message
 }
 
 #[test]
@@ -109,15 +111,14 @@ fn a_pods_priority_is_that_of_its_class() {
         "pods \"x\" is forbidden: no PriorityClass with name none was found"
     );
     let classes = resource("scheduling.k8s.io", "priorityclasses");
-    let mut second = class("other", 1, true).1;
+    let second = class("other", 1, true).1;
     assert_eq!(
-        on_create(&classes, &mut second, &cluster).unwrap_err().message,
+        check_create(&classes, &second, &cluster).unwrap_err().message,
         "priorityclasses.scheduling.k8s.io \"other\" is forbidden: PriorityClass usual is already \
          marked as default. Only one default can exist"
     );
-    let mut same = class("usual", 5, true).1;
-    let old = same.clone();
-    on_update(&classes, "", &old, &mut same, &cluster).unwrap();
+    let same = class("usual", 5, true).1;
+    check_update(&classes, "", &same, &same, &cluster).unwrap();
 }
 
 #[test]
@@ -189,4 +190,62 @@ fn a_matching_webhook_is_told_of() {
     let prod = json!({"matchLabels": {"env": "prod"}});
     assert_eq!(asked(&webhook(json!(["*"]), prod), "").len(), 1);
     assert!(asked(&webhook(json!(["*"]), json!({"matchLabels": {"env": "dev"}})), "").is_empty());
+}
+
+#[test]
+fn classes_give_what_an_object_leaves_out() {
+    let class = |name: &str, created: &str| {
+        json!({"metadata": {"name": name, "creationTimestamp": created, "annotations":
+            {"storageclass.kubernetes.io/is-default-class": "true"}}})
+    };
+    let runtime = json!({"metadata": {"name": "r"}, "overhead": {"podFixed": {"cpu": "10m"}},
+        "scheduling": {"nodeSelector": {"a": "b"}, "tolerations": [{"key": "k"}]}});
+    let cluster = Objects(vec![
+        ("storageclasses", class("old", "2026-01-01T00:00:00Z")),
+        ("storageclasses", class("new", "2026-01-02T00:00:00Z")),
+        ("runtimeclasses", runtime),
+    ]);
+    let mut claim = json!({"spec": {}});
+    on_create(&resource("", "persistentvolumeclaims"), &mut claim, &cluster).unwrap();
+    assert_eq!(claim["spec"]["storageClassName"], "new");
+    let mut node = json!({"metadata": {"name": "n"}});
+    on_create(&resource("", "nodes"), &mut node, &cluster).unwrap();
+    assert_eq!(
+        node["spec"]["taints"],
+        json!([{"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}])
+    );
+    let mut object = pod(json!({}));
+    object["spec"]["runtimeClassName"] = "r".into();
+    on_create(&resource("", "pods"), &mut object, &cluster).unwrap();
+    assert_eq!(object["spec"]["overhead"], json!({"cpu": "10m"}));
+    assert_eq!(object["spec"]["nodeSelector"], json!({"a": "b"}));
+    assert_eq!(object["spec"]["tolerations"], json!([{"key": "k"}]));
+    let mut other = pod(json!({}));
+    other["spec"]["runtimeClassName"] = "none".into();
+    assert_eq!(
+        message("pods", &mut other, &cluster),
+        "pods \"x\" is forbidden: pod rejected: RuntimeClass \"none\" not found"
+    );
+}
+
+#[test]
+fn a_claim_grows_where_its_class_allows_that() {
+    let class = |name: &str, expands: bool| {
+        ("storageclasses", json!({"metadata": {"name": name}, "allowVolumeExpansion": expands}))
+    };
+    let cluster = Objects(vec![class("yes", true), class("no", false)]);
+    let claims = resource("", "persistentvolumeclaims");
+    let claim = |class: &str, size: &str| {
+        json!({"metadata": {"name": "c"}, "status": {"phase": "Bound"}, "spec":
+            {"storageClassName": class, "resources": {"requests": {"storage": size}}}})
+    };
+    let grow = |class: &str| {
+        check_update(&claims, "", &claim(class, "1Gi"), &claim(class, "2Gi"), &cluster)
+    };
+    assert_eq!(grow("yes"), Ok(()));
+    assert_eq!(
+        grow("no").unwrap_err().message,
+        "persistentvolumeclaims \"c\" is forbidden: only dynamically provisioned pvc can be \
+         resized and the storageclass that provisions the pvc must support resize"
+    );
 }

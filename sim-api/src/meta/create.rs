@@ -108,7 +108,11 @@ fn prepare(
 
 /// Whether admission and allocation put members into such objects, wherever it may be.
 pub(super) fn is_admitted(resource: &Resource) -> bool {
-    resource.is("", "pods") || resource.is("", "services")
+    matches!(
+        (&*resource.group, &*resource.plural),
+        ("", "nodes" | "persistentvolumeclaims" | "pods" | "services")
+            | ("networking.k8s.io", "ingresses")
+    )
 }
 
 /// The request's namespace goes into an object that names none; another one is refused.

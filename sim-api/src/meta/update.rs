@@ -245,8 +245,11 @@ fn keep_other_half(
     {
         members.insert("spec".into(), spec);
     }
+    if resource.is("certificates.k8s.io", "certificatesigningrequests") {
+        subresource::approval::keep(part, members, old);
+    }
     let keeps = |key: &str| match part {
-        "status" => key != "status",
+        "status" | "approval" => key != "status",
         "finalize" | "ephemeralcontainers" | "resize" => key != "spec",
         _ => {
             (key == "status" && resource.subresource("status").is_some())

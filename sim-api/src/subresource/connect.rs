@@ -8,7 +8,7 @@
 
 use serde_json::Value;
 
-use crate::{Query, Status, meta, status::Result};
+use crate::{Query, Status, StatusCause, go, meta, status::Result};
 
 /// What the server can say of a pod's subresource without its node.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -26,6 +26,9 @@ pub enum Answer {
 /// 400 when the container is not named or there is none of that name, or nothing to connect to.
 pub fn pod(pod: &Value, subresource: &str, query: &Query) -> Result<Answer> {
     let name = meta::name(pod);
+    if subresource == "log" {
+        check_log_options(name, query)?;
+    }
     if !matches!(subresource, "portforward" | "proxy") {
         check_container(pod, query.get("container").unwrap_or_default())?;
     }
@@ -44,6 +47,36 @@ pub fn refused(group_resource: &str, subresource: &str, name: &str) -> Status {
         "apisim has no kubelets and no running containers: {subresource} of {group_resource} \
          \"{name}\" is not emulated"
     ))
+}
+
+/// The options of a log.
+///
+/// Source: `ValidatePodLogOptions`.
+fn check_log_options(name: &str, query: &Query) -> Result<()> {
+    let number = |key: &str| match query.get(key) {
+        None | Some("") => Ok(None),
+        Some(text) => go::parse_int(text).map(Some).map_err(Status::bad_request),
+    };
+    let mut causes = Vec::new();
+    let mut at_least = |key: &str, least: i64, detail: &str| {
+        if let Some(given) = number(key)?.filter(|given| *given < least) {
+            causes.push(StatusCause::invalid(key, given.to_string(), detail));
+        }
+        Ok(())
+    };
+    at_least("tailLines", 0, "must be greater than or equal to 0")?;
+    at_least("limitBytes", 1, "must be greater than 0")?;
+    if query.get("sinceSeconds").is_some() && query.get("sinceTime").is_some() {
+        let detail = "at most one of `sinceTime` or `sinceSeconds` may be specified";
+        causes.push(StatusCause::forbidden("", detail));
+    } else if let Some(given) = number("sinceSeconds")?.filter(|given| *given < 1) {
+        let detail = "must be greater than 0";
+        causes.push(StatusCause::invalid("sinceSeconds", given.to_string(), detail));
+    }
+    if causes.is_empty() {
+        return Ok(());
+    }
+    Err(Status::invalid("", "PodLogOptions", name, causes))
 }
 
 fn check_container(pod: &Value, wanted: &str) -> Result<()> {
@@ -102,6 +135,15 @@ mod tests {
             "a container name must be specified for pod x, choose one of: [c d]"
         );
         assert_eq!(message(ask(&two, "log", "container=e")), "container e is not valid for pod x");
+        let error = ask(&one, "log", "tailLines=-1").unwrap_err();
+        assert_eq!(
+            (error.code, error.message.as_str()),
+            (
+                422,
+                "PodLogOptions \"x\" is invalid: tailLines: Invalid value: -1: must be greater than \
+                 or equal to 0"
+            )
+        );
         assert_eq!(ask(&two, "log", "container=d"), Ok(Answer::Node("n".to_owned())));
     }
 }

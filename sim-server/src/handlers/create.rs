@@ -81,11 +81,11 @@ fn with(
             if shelf.collection.get(&key).is_some() {
                 return Err(Status::already_exists(&resource.group, &resource.plural, &name));
             }
-            write::charge(call, resource, None, &value, true)?;
+            write::admit(call, resource, None, &value, true)?;
             write::warn(call, resource, Operation::Create, &value);
             return write::dry_run(call, resource, 201, &value);
         }
-        write::charge(call, resource, None, &value, false)?;
+        write::admit(call, resource, None, &value, false)?;
         let draft = encode::draft(resource, &value)?;
         match shelf.create(&call.app.store, draft, call.app.clock.now()) {
             Ok(object) => {

@@ -12,7 +12,6 @@ use sim_api::{
 
 use super::write::{self, Stored};
 use crate::{
-    cluster::View,
     flow::config,
     pipeline::{reply::Reply, request::Call},
     services::Held,
@@ -72,7 +71,7 @@ fn with(
         let part = call.info.subresource.as_str();
         let mut held = Held::default();
         let mut admit = |object: &mut Value| {
-            admission::on_update(resource, part, &old, object, &View(&call.app))?;
+            admission::on_update(resource, part, &old, object);
             if part.is_empty() {
                 held = Held::allocate(&call.app, resource, Some(&old), object)?;
             }
@@ -83,7 +82,7 @@ fn with(
         let value =
             meta::prepare_admitted_update(resource, &call.info, &old, new, context, &mut admit)?;
         let value = config::check(resource, value)?;
-        write::charge(call, resource, Some(&old), &value, dry_run)?;
+        write::admit(call, resource, Some(&old), &value, dry_run)?;
         if dry_run {
             write::warn(call, resource, Operation::Update, &value);
             return write::dry_run(call, resource, 200, &value);

@@ -122,8 +122,9 @@ pub(super) fn removed(call: &Call, resource: &Resource, object: &Object) {
     call.app.services.release(resource, object);
 }
 
-/// Charges the namespace's quotas for what is about to be stored; in a dry run only asks them.
-pub(super) fn charge(
+/// Asks the plugins that only look, and charges the namespace's quotas for what is about to be
+/// stored; in a dry run only asks them too.
+pub(super) fn admit(
     call: &Call,
     resource: &Resource,
     old: Option<&Value>,
@@ -131,6 +132,13 @@ pub(super) fn charge(
     dry_run: bool,
 ) -> Result<(), Status> {
     let app = &call.app;
+    match old {
+        None => admission::check_create(resource, value, &View(app))?,
+        Some(old) => {
+            let part = &call.info.subresource;
+            admission::check_update(resource, part, old, value, &View(app))?;
+        }
+    }
     if !resource.namespaced {
         return Ok(());
     }
