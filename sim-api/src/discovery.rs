@@ -150,6 +150,10 @@ pub fn aggregated(table: &ResourceTable, version: &str, core: bool) -> Value {
                 .versions
                 .iter()
                 .map(|(version, resources)| {
+                    if resources.is_empty() {
+                        // Nobody could be asked.
+                        return json!({"version": version, "freshness": "Stale"});
+                    }
                     let resources: Vec<Value> =
                         resources.iter().map(|resource| aggregated_resource(resource)).collect();
                     json!({"version": version, "resources": resources, "freshness": "Current"})

@@ -19,6 +19,7 @@
 //! A release is data: see [`release`] and [`resources`].
 
 pub mod admission;
+pub mod aggregation;
 mod cel;
 pub mod component_status;
 mod convert;
@@ -37,6 +38,7 @@ pub mod list_options;
 pub mod managed_fields;
 pub mod media_type;
 pub mod meta;
+pub mod metrics_api;
 pub mod openapi;
 pub mod partial;
 pub mod patch;

@@ -7,7 +7,8 @@ mod continue_token;
 mod delete;
 mod write;
 
-use sim_store::{FieldSelector, LabelSelector, Object};
+use serde_json::Value;
+use sim_store::{FieldSelector, LabelSelector, Object, StrMap};
 
 pub use self::{
     continue_token::ContinueToken,
@@ -15,7 +16,7 @@ pub use self::{
     write::{CreateOptions, FieldValidation, PatchOptions, UpdateOptions},
 };
 use crate::{
-    RequestInfo, Resource, Status, StatusCause, encode, go,
+    RequestInfo, Resource, Status, StatusCause, encode, go, meta,
     query::Query,
     release::{FeatureGates, Gate},
     status::Result,
@@ -97,6 +98,21 @@ impl Selection {
     /// Whether every object is selected.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty() && self.fields.is_empty() && self.name.is_none()
+    }
+
+    /// Whether an object is selected of which only the metadata can be selected by.
+    pub fn matches_metadata(&self, object: &Value) -> bool {
+        let (name, namespace) = (meta::name(object), meta::namespace(object));
+        let labels = object.pointer("/metadata/labels").and_then(Value::as_object);
+        let labels: StrMap = labels
+            .into_iter()
+            .flatten()
+            .filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
+            .collect();
+        let fields = [("metadata.name", name), ("metadata.namespace", namespace)];
+        self.name.as_deref().is_none_or(|wanted| wanted == name)
+            && self.labels.matches(&labels)
+            && self.fields.matches(&StrMap::from_pairs(fields))
     }
 
     /// Whether this object is selected.

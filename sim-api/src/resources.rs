@@ -14,7 +14,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use crate::{Release, custom::Custom};
+use crate::{Release, aggregation::Remote, custom::Custom};
 
 mod table;
 
@@ -111,6 +111,8 @@ pub struct ResourceTable {
     resources: Vec<Arc<Resource>>,
     /// The same, sorted by group, version and plural.
     sorted: Vec<Arc<Resource>>,
+    /// Versions that somebody else should serve, who cannot be reached.
+    unavailable: Vec<Remote>,
 }
 
 impl ResourceTable {
@@ -119,7 +121,7 @@ impl ResourceTable {
         let resources: Vec<_> = table::rows(release.minor()).map(Arc::new).collect();
         let mut sorted = resources.clone();
         sorted.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
-        Self { resources, sorted }
+        Self { resources, sorted, unavailable: Vec::new() }
     }
 
     /// These resources and the custom ones, which must be sorted by group, newest version first
@@ -132,7 +134,23 @@ impl ResourceTable {
         }));
         let mut sorted = resources.clone();
         sorted.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
-        Self { resources, sorted }
+        Self { resources, sorted, unavailable: self.unavailable.clone() }
+    }
+
+    /// These resources, and versions of which nothing is known but that they should be there.
+    #[must_use]
+    pub fn with_unavailable(mut self, remote: &[Remote]) -> Self {
+        self.unavailable = remote.to_vec();
+        self.unavailable.sort_by_key(|remote| {
+            let version = std::cmp::Reverse(remote.version_priority);
+            (std::cmp::Reverse(remote.priority), remote.group.clone(), version)
+        });
+        self
+    }
+
+    /// Whether a version is one that somebody else should serve.
+    pub fn is_unavailable(&self, group: &str, version: &str) -> bool {
+        self.unavailable.iter().any(|remote| remote.group == group && remote.version == version)
     }
 
     /// The resource at `/apis/group/version/…/plural`.
@@ -153,6 +171,7 @@ impl ResourceTable {
     /// text 404, an unknown version or resource of a known group with a Status.
     pub fn has_group(&self, group: &str) -> bool {
         self.resources.iter().any(|resource| resource.group == group)
+            || self.unavailable.iter().any(|remote| remote.group == group)
     }
 
     /// Whether all there is of `group` are custom resources: what is missing there is answered as
@@ -175,6 +194,17 @@ impl ResourceTable {
             match versions.iter_mut().find(|(version, _)| *version == resource.version) {
                 Some((_, resources)) => resources.push(resource),
                 None => versions.push((&resource.version, vec![resource])),
+            }
+        }
+        for remote in &self.unavailable {
+            let at = groups.iter().position(|group| group.name == remote.group);
+            let at = at.unwrap_or_else(|| {
+                groups.push(Group { name: &remote.group, versions: Vec::new() });
+                groups.len() - 1
+            });
+            let versions = &mut groups[at].versions;
+            if !versions.iter().any(|(version, _)| *version == remote.version) {
+                versions.push((&remote.version, Vec::new()));
             }
         }
         groups

@@ -258,7 +258,6 @@ const NOT_YET: &[&str] = &[
     "body__immutable_fields#10",
     "body__immutable_fields#4",
     "body__immutable_fields#8",
-    "crud__apiservices#0",
     "crud__csidrivers#0",
     "crud__flowschemas#0",
     "crud__hpas_v1#0",

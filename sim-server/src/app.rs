@@ -56,6 +56,8 @@ pub struct Config {
     pub max_requests_inflight: u32,
     /// Mutating requests at once, 0 = no limit.
     pub max_mutating_requests_inflight: u32,
+    /// Whether `metrics.k8s.io` is served from the start.
+    pub metrics_api: bool,
     /// API Priority and Fairness instead of the max-inflight filter.
     pub enable_priority_and_fairness: bool,
     /// How often flow control counts the objects; zero = it always knows.

@@ -52,6 +52,11 @@ pub struct ServeArgs {
     /// Mutating requests at once, 0 = no limit
     #[arg(long, default_value_t = 200)]
     pub max_mutating_requests_inflight: u32,
+    /// Serve metrics.k8s.io, so that `kubectl top` works: what nodes and pods use is told by
+    /// their annotations or by what pods request (docs in sim_api::metrics_api). Without it, an
+    /// APIService v1beta1.metrics.k8s.io whose Service is there does the same
+    #[arg(long)]
+    pub metrics_api: bool,
     /// API Priority and Fairness; false = the max-inflight filter
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     pub enable_priority_and_fairness: bool,
@@ -224,6 +229,7 @@ impl ServeArgs {
             gates,
             max_requests_inflight: self.max_requests_inflight,
             max_mutating_requests_inflight: self.max_mutating_requests_inflight,
+            metrics_api: self.metrics_api,
             enable_priority_and_fairness: self.enable_priority_and_fairness,
             object_count_poll: self.object_count_poll_period,
             request_timeout: self.request_timeout,

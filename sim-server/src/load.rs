@@ -32,6 +32,7 @@ pub(crate) fn system_objects(app: &App) {
             let _ = app.shelf(resource).create(&app.store, draft, app.clock.now());
         }
     }
+    controllers::at_start(app);
 }
 
 /// What the Service `kubernetes` leads to where HTTPS is off.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{WriteContext, defaults, join, split, str_of, time};
 use crate::{
-    Resource, Status, crd, managed_fields,
+    Resource, Status, aggregation, crd, managed_fields,
     schema::{Schema, Typed},
     status::Result,
     validation,
@@ -176,7 +176,11 @@ fn set_kind_members(
             members.insert("status".into(), json!({"replicas": 0}));
         }
         // These may be created with a status: nodes by kubelets, leases have none.
-        ("", "nodes") | ("apiregistration.k8s.io", _) => {}
+        ("", "nodes") => {}
+        ("apiregistration.k8s.io", _) => {
+            let now = str_of(metadata, "creationTimestamp");
+            members.insert("status".into(), aggregation::first_status(members, now));
+        }
         ("", "pods") => {
             members.insert("status".into(), json!({"phase": "Pending"}));
         }

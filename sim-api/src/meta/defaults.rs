@@ -19,6 +19,7 @@ pub(super) fn defaulted(resource: &Resource, typed: &Typed, object: Value) -> Re
 
 fn set(resource: &Resource, members: &mut Map<String, Value>) {
     match (&*resource.group, &*resource.plural) {
+        ("apiregistration.k8s.io", _) => crate::aggregation::set_defaults(members),
         ("apiextensions.k8s.io", "customresourcedefinitions") => crate::crd::set_defaults(members),
         ("", "pods") => pod(members),
         ("", "secrets") => secret(members),

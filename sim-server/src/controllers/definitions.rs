@@ -15,7 +15,7 @@ use sim_api::{
 };
 use sim_store::Object;
 
-use super::Served;
+use super::api_services;
 use crate::{app::App, shelf::Shelf};
 
 /// What the definitions made when they were last looked at, by their names.
@@ -59,21 +59,7 @@ struct Sync<'a> {
 
 impl Sync<'_> {
     fn all(&self) -> Vec<(Arc<Object>, Value)> {
-        let mut objects = Vec::new();
-        let (snapshot, _) = self.app.store.snapshot(&self.shelf.collection);
-        let mut cursor = snapshot.cursor("");
-        let mut before = None;
-        while before != Some(objects.len()) {
-            before = Some(objects.len());
-            cursor.next_batch(BATCH, &mut objects);
-        }
-        objects
-            .into_iter()
-            .filter_map(|object| {
-                let value = encode::decode(self.resource, &object).ok()?;
-                Some((object, value))
-            })
-            .collect()
+        super::objects(self.app, self.resource)
     }
 
     /// Gives names to those that have not got theirs, and establishes them. A name that has
@@ -178,7 +164,7 @@ impl Sync<'_> {
         let options = DeleteOptions::default();
         loop {
             let mut objects = Vec::new();
-            cursor.next_batch(BATCH, &mut objects);
+            cursor.next_batch(super::BATCH, &mut objects);
             if objects.is_empty() {
                 break;
             }
@@ -229,10 +215,10 @@ fn serve(app: &App, sync: &Sync<'_>, known: &mut Known) {
     if !changed {
         return;
     }
-    let mut custom: Vec<Arc<Resource>> =
-        known.0.values().flat_map(|made| made.resources.iter().cloned()).collect();
-    custom.sort_by(|a, b| sim_api::resources::custom_order(a, b));
-    app.extension.served.store(Arc::new(Served::new(app.table.with_custom(custom))));
+    let custom = known.0.values().flat_map(|made| made.resources.iter().cloned()).collect();
+    *app.extension.custom.lock().unwrap_or_else(PoisonError::into_inner) = custom;
+    super::serve(app);
+    api_services::register_custom(app);
     for made in before.values() {
         for resource in &made.resources {
             // Watches see that there is nothing to watch any longer.
@@ -262,7 +248,5 @@ fn make(app: &App, object: &Object, crd: &Value, old: Option<&Made>) -> Made {
     Made { revision: object.revision(), uid, versions, is_mixed, resources }
 }
 
-/// Objects taken at a time.
-const BATCH: usize = 256;
 /// Definitions whose names are settled after one write; each round settles one.
 const ROUNDS: usize = 10_000;

@@ -5,6 +5,7 @@ pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod get;
 pub(crate) mod list;
+pub(crate) mod metrics_api;
 mod openapi;
 pub(crate) mod patch;
 pub(crate) mod paths;

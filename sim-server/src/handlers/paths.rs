@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use http::header;
 use serde_json::json;
-use sim_api::{discovery, encode, health, media_type::Produces, status::Status};
+use sim_api::{aggregation, discovery, encode, health, media_type::Produces, status::Status};
 
 use super::sim;
 use crate::{
@@ -49,6 +49,9 @@ pub(crate) async fn run(call: &mut Call) -> Result<Reply, Status> {
 pub(crate) fn unknown_resource(call: &Call) -> Result<Reply, Status> {
     let served = call.app.served();
     let group = &call.info.api_group;
+    if served.table.is_unavailable(group, &call.info.api_version) {
+        return Ok(Reply::text(503, aggregation::UNAVAILABLE));
+    }
     let is_builtin = served.table.has_group(group) && !served.table.is_custom_group(group);
     // Recorded: a path that begins with two slashes is nobody's.
     if is_builtin && !call.info.path.starts_with("//") {
@@ -68,8 +71,15 @@ pub(super) fn not_found() -> Reply {
 }
 
 fn discovery_document(call: &Call, path: &str) -> Result<Reply, Status> {
+    let served = call.app.served();
+    if let Some((group, version)) =
+        path.strip_prefix("/apis/").and_then(|path| path.split_once('/'))
+        && served.table.is_unavailable(group, version.split('/').next().unwrap_or_default())
+    {
+        return Ok(Reply::text(503, aggregation::UNAVAILABLE));
+    }
     let Some(answer) =
-        discovery::answer(&call.app.served().table, call.app.config.release, path, call.accept())
+        discovery::answer(&served.table, call.app.config.release, path, call.accept())
     else {
         return Ok(not_found());
     };

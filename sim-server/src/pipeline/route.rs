@@ -1,6 +1,8 @@
 //! Which handler answers.
 
-use sim_api::{deprecation, media_type::Produces, resources::Resource, status::Status};
+use sim_api::{
+    deprecation, media_type::Produces, metrics_api, resources::Resource, status::Status,
+};
 
 use super::{reply::Reply, request::Call};
 use crate::handlers;
@@ -45,6 +47,10 @@ pub(super) async fn run(call: &mut Call) -> Result<Reply, Status> {
         "get" if resource.is("", "componentstatuses") => handlers::components::get(call, resource),
         "list" if resource.is("", "componentstatuses") => {
             handlers::components::list(call, resource)
+        }
+        "get" if resource.group == metrics_api::GROUP => handlers::metrics_api::get(call, resource),
+        "list" if resource.group == metrics_api::GROUP => {
+            handlers::metrics_api::list(call, resource)
         }
         "get" => handlers::get::run(call, resource),
         "list" => handlers::list::run(call, resource).await,
