@@ -3,15 +3,14 @@
 //!
 //! Clients read little of it. kubectl looks for the PATCH of a kind and whether that takes
 //! `fieldValidation`, before it creates or applies anything; `kubectl explain` finds the kind of
-//! a resource by its collection's path and prints the members of its schema.
+//! a resource by its collection's path and prints the members of its schema. Merge keys tell how a
+//! strategic merge patch is made.
 //!
 //! # What differs from the real documents
 //!
-//! - The schemas know only the members that every kind has and allow any other, so
-//!   `kubectl explain pod.spec` finds no such field.
-//! - PATCH does not list `application/strategic-merge-patch+json`, taken or not: where it is
-//!   listed kubectl makes the patch from the schema's merge keys, which are not here, and warns
-//!   that it could not; where it is not, it uses the keys compiled into it.
+//! - The schemas are those of 1.33 on every release, and have no descriptions and no defaults. A
+//!   kind that came later allows any member; its PATCH does not list
+//!   `application/strategic-merge-patch+json`, since kubectl would look for merge keys.
 //! - There are only the documents of group versions, and no `/watch/` paths.
 //!
 //! Source: documents of a recorded 1.33.2; kubectl `pkg/explain/v2`, `pkg/cmd/apply/patcher.go`;
@@ -22,6 +21,7 @@ mod parameter;
 mod path;
 mod protobuf;
 mod schema;
+mod types;
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha512};
@@ -129,7 +129,7 @@ impl Dialect {
 
 /// The paths of the resources and the schemas that those refer to, both sorted.
 fn members<'a>(resources: impl Iterator<Item = &'a Resource>, dialect: Dialect) -> (Value, Value) {
-    let (mut paths, mut schemas) = (Map::new(), schema::shared());
+    let (mut paths, mut schemas) = (Map::new(), schema::shared(dialect));
     for resource in resources {
         for path in path::paths(resource) {
             paths.insert(path.path.clone(), path.to_value(dialect));

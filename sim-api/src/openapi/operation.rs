@@ -6,6 +6,7 @@ use super::{
     Dialect,
     parameter::{self, Parameter},
     schema::{self, Gvk},
+    types,
 };
 
 /// A method at a path.
@@ -70,7 +71,11 @@ impl Operation {
     fn body(&self) -> Option<(String, &'static [&'static str])> {
         match self.action {
             "delete" | "deletecollection" => Some((schema::DELETE_OPTIONS.to_owned(), ANY)),
-            "patch" => Some((schema::PATCH.to_owned(), PATCHES)),
+            "patch" => {
+                let merges = types::has(&self.gvk.api_version(), &self.gvk.kind);
+                let forms = if merges { PATCHES } else { OTHER_PATCHES };
+                Some((schema::PATCH.to_owned(), forms))
+            }
             "post" | "put" => Some((self.gvk.schema_name(), ANY)),
             _ => None,
         }
@@ -126,8 +131,14 @@ fn content(media_types: &[&str], schema: &Value) -> Value {
 const ANY: &[&str] = &["*/*"];
 const OBJECTS: &[&str] =
     &["application/json", "application/vnd.kubernetes.protobuf", "application/yaml"];
-/// Without strategic merge patch, see the module [`openapi`](super).
 const PATCHES: &[&str] = &[
+    "application/apply-patch+yaml",
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+];
+/// Of custom kinds and those whose merge keys are not known.
+const OTHER_PATCHES: &[&str] = &[
     "application/apply-patch+yaml",
     "application/json-patch+json",
     "application/merge-patch+json",

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Dialect;
+use super::{Dialect, types};
 use crate::{Resource, resources::Subresource};
 
 /// A kind with its group and version.
@@ -32,6 +32,13 @@ impl Gvk {
 
     fn new(group: &str, version: &str, kind: &str) -> Self {
         Self { group: group.into(), version: version.into(), kind: kind.into() }
+    }
+
+    pub(super) fn api_version(&self) -> String {
+        match self.group.as_str() {
+            "" => self.version.clone(),
+            group => format!("{group}/{}", self.version),
+        }
     }
 
     pub(super) fn to_value(&self) -> Value {
@@ -64,7 +71,7 @@ pub(super) fn list_name(resource: &Resource) -> String {
 }
 
 /// The schemas that every document has.
-pub(super) fn shared() -> Map<String, Value> {
+pub(super) fn shared(dialect: Dialect) -> Map<String, Value> {
     let open = |description: &str| {
         json!({
             "type": "object",
@@ -72,45 +79,126 @@ pub(super) fn shared() -> Map<String, Value> {
             "x-kubernetes-preserve-unknown-fields": true,
         })
     };
-    [
-        (DELETE_OPTIONS, open("How to delete.")),
+    let mut schemas: Map<String, Value> = [
+        (types::LIST_META, types::list_meta()),
         (PATCH, open("A patch, in the form that its Content-Type says.")),
         (STATUS, open("The outcome of an operation that answers with no object.")),
     ]
     .into_iter()
     .map(|(name, schema)| (name.to_owned(), schema))
-    .collect()
+    .collect();
+    for name in ["meta.v1.DeleteOptions", "meta.v1.ObjectMeta"] {
+        types::put_type(&mut schemas, name, dialect);
+    }
+    schemas
 }
 
 /// Adds the schemas of the resource's kind, its list and its subresources' kinds.
 pub(super) fn put(schemas: &mut Map<String, Value>, resource: &Resource, dialect: Dialect) {
     let own = Gvk::of(resource);
     let item = dialect.reference(&own.schema_name());
-    schemas.insert(own.schema_name(), kind(&own));
+    match &resource.custom {
+        Some(custom) => {
+            schemas.insert(own.schema_name(), custom_kind(&own, &custom.openapi, dialect));
+        }
+        None => put_kind(schemas, &own, dialect),
+    }
     if resource.has_verb("list") {
         let list = Gvk::list_of(resource);
-        let mut schema = kind(&list);
-        schema["properties"]["items"] =
-            json!({"type": "array", "description": "The objects.", "items": item});
-        schema["required"] = json!(["items"]);
+        let schema = json!({
+            "type": "object",
+            "properties": {
+                "apiVersion": {"type": "string"},
+                "items": {"type": "array", "items": item},
+                "kind": {"type": "string"},
+                "metadata": dialect.reference(types::LIST_META),
+            },
+            "required": ["items"],
+            (GVK): [list.to_value()],
+        });
         schemas.insert(list.schema_name(), schema);
     }
     for sub in resource.subresources.iter().filter(|sub| !is_connection(sub)) {
         let gvk = Gvk::of_subresource(resource, sub);
-        schemas.entry(gvk.schema_name()).or_insert_with(|| kind(&gvk));
+        if !schemas.contains_key(&gvk.schema_name()) {
+            put_kind(schemas, &gvk, dialect);
+        }
     }
 }
+
+fn put_kind(schemas: &mut Map<String, Value>, gvk: &Gvk, dialect: Dialect) {
+    let (api_version, name) = (gvk.api_version(), gvk.schema_name());
+    if !types::put(schemas, (&api_version, &gvk.kind, gvk.to_value()), &name, dialect) {
+        schemas.insert(name, kind(gvk));
+    }
+}
+
+/// A custom kind, by the schema of its definition.
+fn custom_kind(gvk: &Gvk, given: &Value, dialect: Dialect) -> Value {
+    let Value::Object(mut schema) = given.clone() else { return kind(gvk) };
+    if dialect == Dialect::V2 {
+        return v2_of(&Value::Object(schema), 0).map_or_else(
+            || kind(gvk),
+            |mut schema| {
+                schema[GVK] = json!([gvk.to_value()]);
+                schema
+            },
+        );
+    }
+    let properties = schema.entry("properties").or_insert_with(|| json!({}));
+    if let Some(properties) = properties.as_object_mut() {
+        let text = || json!({"type": "string"});
+        properties.insert("apiVersion".into(), text());
+        properties.insert("kind".into(), text());
+        properties.insert("metadata".into(), dialect.reference(OBJECT_META));
+    }
+    schema.entry("type").or_insert_with(|| "object".into());
+    schema.insert(GVK.into(), json!([gvk.to_value()]));
+    Value::Object(schema)
+}
+
+/// What version 2 can say of a schema: no choices, nothing that may be null.
+///
+/// Source: `ToStructuralOpenAPIV2` of k8s.io/apiextensions-apiserver.
+fn v2_of(schema: &Value, depth: usize) -> Option<Value> {
+    let schema = schema.as_object().filter(|_| depth < DEPTH_MAX)?;
+    let is_open =
+        ["nullable", "x-kubernetes-preserve-unknown-fields", "x-kubernetes-int-or-string"]
+            .iter()
+            .any(|key| schema.get(*key).is_some_and(|value| value == true));
+    if is_open && depth > 0 {
+        return Some(json!({}));
+    }
+    let mut kept = Map::new();
+    for (key, value) in schema {
+        let value = match (key.as_str(), value) {
+            ("oneOf" | "anyOf" | "allOf" | "not" | "default" | "nullable", _) => continue,
+            ("properties", Value::Object(properties)) => properties
+                .iter()
+                .filter_map(|(name, schema)| Some((name.clone(), v2_of(schema, depth + 1)?)))
+                .collect(),
+            ("items" | "additionalProperties", Value::Object(_)) => {
+                let Some(schema) = v2_of(value, depth + 1) else { continue };
+                schema
+            }
+            (_, value) => value.clone(),
+        };
+        kept.insert(key.clone(), value);
+    }
+    Some(Value::Object(kept))
+}
+
+/// Schemas within each other.
+const DEPTH_MAX: usize = 64;
 
 /// Whether a subresource leads elsewhere, to a node or into a pod, and has no objects.
 pub(super) fn is_connection(sub: &Subresource) -> bool {
     sub.kind.ends_with("Options")
 }
 
+/// A kind of which nothing else is known.
 fn kind(gvk: &Gvk) -> Value {
-    let api_version = match gvk.group.as_str() {
-        "" => gvk.version.clone(),
-        group => format!("{group}/{}", gvk.version),
-    };
+    let api_version = gvk.api_version();
     json!({
         "type": "object",
         "description": format!("{} of {api_version}.", gvk.kind),
@@ -129,5 +217,7 @@ fn kind(gvk: &Gvk) -> Value {
 }
 
 pub(super) const DELETE_OPTIONS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions";
+const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+pub(super) const GVK: &str = "x-kubernetes-group-version-kind";
 pub(super) const PATCH: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Patch";
 pub(super) const STATUS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Status";

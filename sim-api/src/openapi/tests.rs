@@ -67,7 +67,7 @@ fn operations_are_told_as_the_real_server_tells_them() {
     );
     let patches = object["patch"]["requestBody"]["content"].as_object().unwrap();
     assert!(patches.contains_key("application/apply-patch+yaml"));
-    assert!(!patches.contains_key("application/strategic-merge-patch+json"));
+    assert!(patches.contains_key("application/strategic-merge-patch+json"));
 }
 
 #[test]
@@ -119,6 +119,38 @@ fn the_index_lists_the_documents() {
     }
     let old = ResourceTable::for_release(Release::parse("1.32").unwrap());
     assert_ne!(v3_index(&old)["paths"]["api/v1"], index["paths"]["api/v1"], "pods/resize is new");
+}
+
+#[test]
+fn schemas_have_the_fields_of_the_types() {
+    let v3 = document("/openapi/v3/apis/apps/v1");
+    let schema = |name: &str| &v3["components"]["schemas"][name];
+    let spec = schema("io.k8s.api.apps.v1.DeploymentSpec");
+    assert_eq!(spec["properties"]["replicas"], json!({"type": "integer", "format": "int32"}));
+    assert_eq!(
+        spec["properties"]["strategy"],
+        json!({
+            "allOf": [{"$ref": "#/components/schemas/io.k8s.api.apps.v1.DeploymentStrategy"}],
+            "x-kubernetes-patch-strategy": "retainKeys",
+        })
+    );
+    let pod = schema("io.k8s.api.core.v1.PodSpec");
+    assert_eq!(pod["required"], json!(["containers"]));
+    assert_eq!(
+        pod["properties"]["containers"],
+        json!({
+            "type": "array",
+            "items": {"$ref": "#/components/schemas/io.k8s.api.core.v1.Container"},
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["name"],
+            "x-kubernetes-patch-strategy": "merge",
+            "x-kubernetes-patch-merge-key": "name",
+        })
+    );
+    assert!(schema("io.k8s.apimachinery.pkg.api.resource.Quantity")["oneOf"].is_array());
+    let v2 = v2_document(&table(), Release::default());
+    let quantity = &v2["definitions"]["io.k8s.apimachinery.pkg.api.resource.Quantity"];
+    assert_eq!(quantity, &json!({"type": "string"}));
 }
 
 #[test]
