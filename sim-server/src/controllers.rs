@@ -109,8 +109,8 @@ fn serve(app: &App) {
     extension.served.store(Arc::new(Served::new(table)));
 }
 
-/// Every object of a resource.
-pub(crate) fn objects(app: &App, resource: &Resource) -> Vec<(Arc<Object>, Value)> {
+/// Every object of a resource, as it is stored.
+fn stored(app: &App, resource: &Resource) -> Vec<Arc<Object>> {
     let (snapshot, _) = app.store.snapshot(&app.shelf(resource).collection);
     let mut cursor = snapshot.cursor("");
     let mut objects = Vec::new();
@@ -120,6 +120,11 @@ pub(crate) fn objects(app: &App, resource: &Resource) -> Vec<(Arc<Object>, Value
         cursor.next_batch(BATCH, &mut objects);
     }
     objects
+}
+
+/// Every object of a resource.
+pub(crate) fn objects(app: &App, resource: &Resource) -> Vec<(Arc<Object>, Value)> {
+    stored(app, resource)
         .into_iter()
         .filter_map(|object| {
             let value = encode::decode(resource, &object).ok()?;

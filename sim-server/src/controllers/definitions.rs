@@ -1,6 +1,7 @@
 //! CustomResourceDefinitions: names, conditions, the resources that are served, and the end.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     sync::{Arc, PoisonError},
 };
@@ -20,7 +21,11 @@ use crate::{app::App, shelf::Shelf};
 
 /// What the definitions made when they were last looked at, by their names.
 #[derive(Default)]
-pub(super) struct Known(BTreeMap<String, Made>);
+pub(super) struct Known {
+    made: BTreeMap<String, Made>,
+    /// The definitions themselves, with their versions.
+    read: RefCell<BTreeMap<String, (u64, Arc<Value>)>>,
+}
 
 struct Made {
     /// The definition's version that was looked at.
@@ -42,11 +47,14 @@ pub(super) fn sync(app: &App) {
     };
     let mut known = app.extension.definitions.lock().unwrap_or_else(PoisonError::into_inner);
     let shelf = app.shelf(resource);
-    let sync = Sync { app, resource, shelf: &shelf, now: app.clock.wall() };
+    let known = &mut *known;
+    let sync = Sync { app, resource, shelf: &shelf, now: app.clock.wall(), read: &known.read };
     sync.names();
-    serve(app, &sync, &mut known);
+    serve(app, &sync, &mut known.made);
     if sync.finalize() {
-        serve(app, &sync, &mut known);
+        // Names have become free.
+        sync.names();
+        serve(app, &sync, &mut known.made);
     }
 }
 
@@ -55,11 +63,28 @@ struct Sync<'a> {
     resource: &'a Resource,
     shelf: &'a Shelf,
     now: Timestamp,
+    read: &'a RefCell<BTreeMap<String, (u64, Arc<Value>)>>,
 }
 
 impl Sync<'_> {
-    fn all(&self) -> Vec<(Arc<Object>, Value)> {
-        super::objects(self.app, self.resource)
+    /// All definitions; only those that have changed are read.
+    fn all(&self) -> Vec<(Arc<Object>, Arc<Value>)> {
+        let mut before = self.read.take();
+        let mut read = BTreeMap::new();
+        let mut all = Vec::new();
+        for object in super::stored(self.app, self.resource) {
+            let value = match before.remove(object.name()) {
+                Some((revision, value)) if revision == object.revision() => value,
+                _ => match encode::decode(self.resource, &object) {
+                    Ok(value) => Arc::new(value),
+                    Err(_) => continue,
+                },
+            };
+            read.insert(object.name().to_owned(), (object.revision(), Arc::clone(&value)));
+            all.push((object, value));
+        }
+        self.read.replace(read);
+        all
     }
 
     /// Gives names to those that have not got theirs, and establishes them. A name that has
@@ -69,7 +94,7 @@ impl Sync<'_> {
             let all = self.all();
             let mut changed = false;
             for (object, crd) in &all {
-                let others = all.iter().map(|(_, crd)| crd);
+                let others = all.iter().map(|(_, crd)| &**crd);
                 let named = crd::accept_names(crd, others, self.now);
                 changed |= named.is_some();
                 let object = match &named {
@@ -140,7 +165,7 @@ impl Sync<'_> {
             if !crd::is_terminating(&crd) {
                 continue;
             }
-            let (mut object, mut crd) = (object, crd);
+            let (mut object, mut crd) = (object, Value::clone(&crd));
             if let Some(marked) = crd::in_progress(&crd, self.now) {
                 let Some(stored) = self.put(&object, &crd, &marked) else { continue };
                 object = stored;
@@ -195,8 +220,8 @@ impl Sync<'_> {
 }
 
 /// Serves what the definitions say, if that is something else than before.
-fn serve(app: &App, sync: &Sync<'_>, known: &mut Known) {
-    let mut before = std::mem::take(&mut known.0);
+fn serve(app: &App, sync: &Sync<'_>, known: &mut BTreeMap<String, Made>) {
+    let mut before = std::mem::take(known);
     let mut changed = false;
     for (object, crd) in sync.all() {
         let name = object.name().to_owned();
@@ -209,13 +234,13 @@ fn serve(app: &App, sync: &Sync<'_>, known: &mut Known) {
                 made
             }
         };
-        known.0.insert(name, made);
+        known.insert(name, made);
     }
     changed |= before.values().any(|made| !made.resources.is_empty());
     if !changed {
         return;
     }
-    let custom = known.0.values().flat_map(|made| made.resources.iter().cloned()).collect();
+    let custom = known.values().flat_map(|made| made.resources.iter().cloned()).collect();
     *app.extension.custom.lock().unwrap_or_else(PoisonError::into_inner) = custom;
     super::serve(app);
     api_services::register_custom(app);

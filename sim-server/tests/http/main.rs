@@ -12,6 +12,7 @@ mod bad_clients;
 mod bad_input;
 mod child;
 mod client;
+mod custom;
 mod inflight;
 mod kubectl;
 mod list_bytes;
