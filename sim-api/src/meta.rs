@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+pub(crate) use self::defaults::qos_class;
 pub use self::{
     adopt::adopt,
     create::{prepare_admitted_create, prepare_applied_create, prepare_create},

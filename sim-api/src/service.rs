@@ -9,6 +9,7 @@
 
 mod address;
 mod fields;
+pub mod objects;
 mod pool;
 mod ports;
 mod spec;
@@ -52,6 +53,24 @@ pub struct Changes {
 
 /// Draws a number below the given one.
 pub type Draw<'a> = &'a mut dyn FnMut(u64) -> u64;
+
+/// The addresses that a Service has.
+#[must_use]
+pub fn addresses(service: &Value) -> Vec<IpAddr> {
+    spec::addresses(service)
+}
+
+impl Changes {
+    /// Addresses that are taken for the Service.
+    pub fn taken_addresses(&self) -> &[IpAddr] {
+        &self.taken_addresses
+    }
+
+    /// Addresses that it gives up.
+    pub fn released_addresses(&self) -> &[IpAddr] {
+        &self.released_addresses
+    }
+}
 
 /// Whether objects of the resource have addresses and ports.
 pub fn concerns(resource: &Resource) -> bool {

@@ -9,7 +9,7 @@ use sim_api::{
 };
 use sim_store::Draft;
 
-use crate::{app::App, controllers};
+use crate::{app::App, controllers, services};
 
 /// The objects that the real server makes for itself.
 pub(crate) fn system_objects(app: &App) {
@@ -55,7 +55,7 @@ pub(crate) fn all(app: &App) -> anyhow::Result<u64> {
         count += loader.finish();
     }
     controllers::after_load(app);
-    app.services.adopt_all(app);
+    services::adopt_all(app);
     Ok(count)
 }
 

@@ -157,7 +157,7 @@ fn is_latest(image: &str) -> bool {
 
 /// Guaranteed when every container's limits of CPU and memory equal its requests, BestEffort
 /// when none has either, else Burstable.
-fn qos_class(spec: &Map<String, Value>) -> &'static str {
+pub(crate) fn qos_class(spec: &Map<String, Value>) -> &'static str {
     let containers = spec.get("containers").and_then(Value::as_array);
     let mut guaranteed = containers.is_some_and(|containers| !containers.is_empty());
     let mut best_effort = true;

@@ -9,7 +9,7 @@ use sim_store::{LabelSelector, StrMap};
 use super::{canonical, set_pod_condition};
 use crate::{
     CauseReason, Query, Release, Resource, Status, StatusCause, list_options::DeleteOptions,
-    media_type, meta, status::Result, table::selector_text,
+    media_type, meta, schema::Schema, status::Result, table::selector_text,
 };
 
 /// Reads the body: an Eviction of `policy/v1` or of `policy/v1beta1`, which are alike.
@@ -167,7 +167,7 @@ fn spend(pod: &Value, budget: &Value, now: Timestamp) -> Result<Value> {
     if let Some(disrupted) = disrupted.as_object_mut() {
         disrupted.insert(meta::name(pod).to_owned(), meta::time(now).into());
     }
-    Ok(spent)
+    Ok(Schema::of_kind("policy/v1", "PodDisruptionBudget").canonical(spent))
 }
 
 /// Why its controller could not work out the budget, if it could not.

@@ -20,7 +20,14 @@ pub(crate) fn spec(subresource: &str, old: &Value, new: &Value) -> Option<Value>
             };
         }
         "resize" => {
-            for list in ["initContainers", "containers"] {
+            let count = |spec: &Value, list: &str| {
+                spec.get(list).and_then(Value::as_array).map_or(0, Vec::len)
+            };
+            // What is added or removed validation refuses.
+            if LISTS.iter().any(|list| count(old, list) != count(new, list)) {
+                return Some(new.clone());
+            }
+            for list in LISTS {
                 let mine = members.get_mut(list).and_then(Value::as_array_mut);
                 let theirs = new.get(list).and_then(Value::as_array);
                 for container in mine.into_iter().flatten() {
@@ -45,6 +52,8 @@ pub(crate) fn spec(subresource: &str, old: &Value, new: &Value) -> Option<Value>
     }
     Some(spec)
 }
+
+const LISTS: [&str; 2] = ["initContainers", "containers"];
 
 #[cfg(test)]
 mod tests {

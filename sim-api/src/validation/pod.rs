@@ -7,6 +7,7 @@ mod annotations;
 mod container;
 mod env;
 mod probe;
+mod resize;
 pub(super) mod resources;
 mod security;
 mod spread;
@@ -97,7 +98,9 @@ pub(super) fn subresource(e: &mut Errors, o: &Object<'_>, name: &str) {
         }
         "resize" => {
             metadata_and_spec(e, o);
-            annotations::update(e, o);
+            if let Some(old) = &o.old {
+                resize::pod(e, &o.new, old);
+            }
         }
         _ => {}
     }

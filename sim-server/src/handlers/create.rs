@@ -89,7 +89,7 @@ fn with(
         let draft = encode::draft(resource, &value)?;
         match shelf.create(&call.app.store, draft, call.app.clock.now()) {
             Ok(object) => {
-                held.keep();
+                held.keep(&value);
                 write::took_effect(call, resource);
                 write::warn(call, resource, Operation::Create, &value);
                 return write::reply(call, resource, 201, &object);

@@ -89,7 +89,7 @@ fn with(
         }
         match write::replace(call, &shelf, resource, &before, &value)? {
             Stored::Kept(object) | Stored::Removed(object) => {
-                held.keep();
+                held.keep(&value);
                 write::took_effect(call, resource);
                 write::warn(call, resource, Operation::Update, &value);
                 return write::reply(call, resource, 200, &object);

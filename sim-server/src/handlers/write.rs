@@ -19,6 +19,7 @@ use crate::{
     controllers,
     flow::config,
     pipeline::{reply::Reply, request::Call},
+    services,
     shelf::Shelf,
 };
 
@@ -119,7 +120,7 @@ pub(super) fn store(
 
 /// Lets go of what a removed object held.
 pub(super) fn removed(call: &Call, resource: &Resource, object: &Object) {
-    call.app.services.release(resource, object);
+    services::release(&call.app, resource, object);
 }
 
 /// Asks the plugins that only look, and charges the namespace's quotas for what is about to be
