@@ -16,6 +16,7 @@
 mod coerce;
 mod columns;
 mod defaults;
+mod embedded;
 mod field_path;
 mod json_path;
 mod list;
@@ -26,6 +27,7 @@ mod rules;
 mod scale;
 pub(crate) mod text;
 mod validate;
+mod warnings;
 
 use std::{fmt, sync::Arc};
 
@@ -228,28 +230,39 @@ impl Custom {
         &self.types
     }
 
-    /// What becomes of an object that comes from a client: defaults are set, unknown members are
-    /// dropped. Tells what is to be warned of.
+    /// What becomes of an object that comes from a client, or that a patch has made: defaults are
+    /// set, unknown members are dropped. Tells what is to be warned of.
     ///
     /// # Errors
     ///
-    /// 400 where unknown members are to be refused.
+    /// 400 where unknown members are to be refused; 422 for a patch.
     pub fn read(
         &self,
         resource: &Resource,
         mut object: Value,
+        old: Option<&Value>,
         validation: FieldValidation,
+        is_patch: bool,
     ) -> Result<(Value, Vec<String>)> {
         let mut unknown = Vec::new();
+        let given = (is_patch && validation == FieldValidation::Strict).then(|| object.clone());
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             unknown = coerce::metadata(metadata);
         }
         unknown.append(&mut self.settle(&mut object));
+        let mut warnings = warnings::of_finalizers(&object, old);
         if unknown.is_empty() || validation == FieldValidation::Ignore {
-            return Ok((object, Vec::new()));
+            return Ok((object, warnings));
         }
-        let unknown: Vec<String> =
+        let mut unknown: Vec<String> =
             unknown.iter().map(|path| format!("unknown field \"{path}\"")).collect();
+        if let Some(mut given) = given {
+            coerce::sort(&mut given);
+            let given = String::from_utf8_lossy(&crate::encode::to_json(&given)).into_owned();
+            let detail = format!("strict decoding error: {}", unknown.join(", "));
+            let cause = StatusCause::invalid_text("patch", &given, &detail);
+            return Err(Status::invalid("", "", "", vec![cause]));
+        }
         if validation == FieldValidation::Strict {
             let kind = &resource.kind;
             return Err(Status::bad_request(format!(
@@ -258,6 +271,7 @@ impl Custom {
                 unknown.join(", ")
             )));
         }
+        unknown.append(&mut warnings);
         Ok((object, unknown))
     }
 
@@ -285,6 +299,7 @@ impl Custom {
             scale.spec_errors(object, &mut causes);
             scale.status_errors(object, &mut causes);
         }
+        causes.append(&mut embedded::errors(object, &self.schema));
         causes.append(&mut list::duplicates(object, &self.schema));
         self.rules(object, None, &mut causes);
         causes
@@ -315,6 +330,9 @@ impl Custom {
                 scale.spec_errors(object, &mut causes);
             }
             scale.status_errors(object, &mut causes);
+        }
+        if subresource != "status" {
+            causes.append(&mut embedded::errors(object, &self.schema));
         }
         if list::duplicates(old, &self.schema).is_empty() {
             causes.append(&mut list::duplicates(object, &self.schema));

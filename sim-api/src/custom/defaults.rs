@@ -2,7 +2,9 @@
 //!
 //! Source: k8s.io/apiextensions-apiserver `pkg/apiserver/schema/defaulting/validation.go`.
 
-use super::{coerce, list::shown, path::Path, pattern::Patterns, props::Props, validate};
+use super::{
+    coerce, list::shown, path::Path, pattern::Patterns, props::Props, rules::Rules, validate,
+};
 use crate::status::StatusCause;
 
 /// What is wrong with the defaults within a schema.
@@ -22,7 +24,13 @@ fn walk(schema: &Props, path: &Path<'_>, patterns: &Patterns, causes: &mut Vec<S
             let detail = "must not have unknown fields";
             causes.push(StatusCause::invalid(at.field(), shown(default), detail));
         }
+        let before = causes.len();
         causes.append(&mut validate::on_update(default, None, schema, patterns, &at));
+        if causes.len() == before
+            && let Some(rules) = Rules::of(schema)
+        {
+            rules.check(default, None, schema, &at, causes);
+        }
     }
     if let Some(items) = &schema.items {
         walk(items, &path.member("items"), patterns, causes);

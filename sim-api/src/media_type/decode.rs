@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::Form;
 use crate::{
-    Release, Resource, Status, go,
+    Release, Resource, Status, StatusCause, go,
     protobuf::{Codec, envelope},
     status::Result,
     yaml,
@@ -73,11 +73,38 @@ pub fn decode_object(
             )));
         }
     };
+    if resource.custom.is_some() {
+        check_custom_kind(resource, &members, body)?;
+    }
     check_kind(resource, &members)?;
     check_metadata(resource, &members)?;
     members.insert("kind".into(), resource.kind.as_ref().into());
     members.insert("apiVersion".into(), resource.api_version().into());
     Ok(Value::Object(members))
+}
+
+/// What is wrong with the kind of a custom resource, which the real server finds only when the
+/// object is validated.
+fn check_custom_kind(resource: &Resource, members: &Map<String, Value>, body: &[u8]) -> Result<()> {
+    let text = |key: &str| members.get(key).and_then(Value::as_str).unwrap_or_default();
+    let expected = &resource.kind;
+    let is_ours = matches!(text("apiVersion"), "") || text("apiVersion") == resource.api_version();
+    match text("kind") {
+        "" => Err(Status::bad_request(format!(
+            "{expected} in version {} cannot be handled as a {expected}: Object 'Kind' is missing \
+             in '{}'",
+            go::quote(&resource.version),
+            String::from_utf8_lossy(body)
+        ))),
+        kind if kind != expected && is_ours => {
+            let name = members.get("metadata").and_then(|metadata| metadata.get("name"));
+            let name = name.and_then(Value::as_str).unwrap_or_default();
+            let detail = format!("must be {expected}");
+            let cause = StatusCause::invalid_text("kind", kind, &detail);
+            Err(Status::invalid(&resource.group, expected, name, vec![cause]))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Source: the decoder that the create and update handlers use, and the checks around it.

@@ -52,7 +52,7 @@ fn with(
     dry_run: bool,
     is_applied: bool,
 ) -> Result<Reply, Status> {
-    let body = &write::read(call, resource, body.clone())?;
+    let body = &write::read(call, resource, body.clone(), None)?;
     let namespace = call.info.namespace.clone();
     let generated = meta::generate_name(body).is_some();
     let shelf = call.app.shelf(resource);

@@ -63,7 +63,7 @@ fn with(
     for _ in 0..write::TRIES {
         let before = write::current(call, &shelf, resource)?;
         let old = encode::decode(resource, &before)?;
-        let new = write::read(call, resource, change(&old)?)?;
+        let new = write::read(call, resource, change(&old)?, Some(&old))?;
         let expected = meta::expected_revision(&new)?;
         if expected.is_some_and(|expected| expected != before.revision()) {
             return Err(Status::modified(&resource.group, &resource.plural, before.name()));

@@ -31,10 +31,16 @@ pub(super) async fn body(call: &mut Call, resource: &Resource) -> Result<Value, 
 }
 
 /// What a client has made of an object, as its definition reads it where it is a custom one.
-pub(super) fn read(call: &Call, resource: &Resource, object: Value) -> Result<Value, Status> {
+pub(super) fn read(
+    call: &Call,
+    resource: &Resource,
+    object: Value,
+    old: Option<&Value>,
+) -> Result<Value, Status> {
     let Some(custom) = &resource.custom else { return Ok(object) };
     let validation = FieldValidation::of(&call.query);
-    let (object, warnings) = custom.read(resource, object, validation)?;
+    let is_patch = call.info.verb == "patch";
+    let (object, warnings) = custom.read(resource, object, old, validation, is_patch)?;
     warnings.iter().for_each(|warning| call.warn(warning));
     Ok(object)
 }

@@ -260,3 +260,87 @@ async fn usage_is_told_where_it_is_asked_for() {
     let without = Server::start(&[]).await;
     assert_eq!(without.get("/apis/metrics.k8s.io/v1beta1/nodes").await.status, 404);
 }
+
+#[tokio::test]
+async fn what_a_client_gets_wrong_is_told() {
+    let server = Server::start(&[]).await;
+    let schema = json!({"type": "object", "properties": {"spec": {"type": "object",
+        "properties": {"a": {"type": "string"}}}}});
+    created(&server, CRDS, &things(&schema)).await;
+    let mut wrong = thing("x", &json!({}));
+    wrong["kind"] = "Other".into();
+    let refused = server.post(THINGS, &wrong).await;
+    assert_eq!(
+        (refused.status, refused.message().as_str()),
+        (
+            422,
+            "Thing.ex.example.com \"x\" is invalid: kind: Invalid value: \"Other\": must be Thing"
+        )
+    );
+    let mut named = thing("x", &json!({"b": 1}));
+    named["metadata"]["finalizers"] = json!(["short"]);
+    let made = server.post(THINGS, &named).await;
+    let warnings: Vec<_> =
+        made.headers.get_all("warning").iter().map(|text| text.to_str().unwrap()).collect();
+    assert_eq!(warnings[0], r#"299 - "unknown field \"spec.b\"""#);
+    assert!(warnings[1].contains("prefer a domain-qualified finalizer name"), "{warnings:?}");
+    let path = format!("{THINGS}/x?fieldValidation=Strict");
+    let refused = patch(&server, &path, &json!({"spec": {"b": 1}})).await;
+    assert_eq!(refused.status, 422);
+    assert!(refused.message().ends_with(r#"strict decoding error: unknown field "spec.b""#));
+    let rule = json!([{"rule": "self != 'x'"}]);
+    let schema = json!({"type": "object", "properties": {"a": {"type": "string", "default": "x",
+        "x-kubernetes-validations": rule}}});
+    let versions = json!([{"name": "v1", "served": true, "storage": true,
+        "schema": {"openAPIV3Schema": schema}}]);
+    let refused =
+        server.post(CRDS, &crd(&json!({"plural": "others", "kind": "Other"}), &versions)).await;
+    assert!(
+        refused
+            .message()
+            .contains("properties[a].default: Invalid value: \"string\": failed rule: self != 'x'"),
+        "{}",
+        refused.message()
+    );
+}
+
+#[tokio::test]
+async fn cluster_wide_things_are_applied_by_key() {
+    let server = Server::start(&[]).await;
+    let schema = json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {
+        "list": {"type": "array", "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["name"], "items": {"type": "object",
+            "required": ["name"], "properties": {"name": {"type": "string"}, "v": {"type": "integer"}}}},
+        "whole": {"type": "object", "x-kubernetes-map-type": "atomic",
+            "properties": {"a": {"type": "string"}}},
+    }}}});
+    let mut wide = things(&schema);
+    wide["spec"]["scope"] = "Cluster".into();
+    created(&server, CRDS, &wide).await;
+    let path = "/apis/ex.example.com/v1/things/x";
+    let apply = |manager: &str, spec: Value| {
+        Ask::new(Method::PATCH, &format!("{path}?fieldManager={manager}"))
+            .header("content-type", "application/apply-patch+yaml")
+            .body(thing("x", &spec).to_string())
+    };
+    let first = server
+        .send(apply("a", json!({"list": [{"name": "a", "v": 1}], "whole": {"a": "1"}})))
+        .await;
+    assert_eq!(first.status, 201, "{}", first.text());
+    let second = server.send(apply("b", json!({"list": [{"name": "b", "v": 2}]}))).await;
+    assert_eq!(
+        second.json()["spec"]["list"],
+        json!([{"name": "a", "v": 1}, {"name": "b", "v": 2}])
+    );
+    let third = server.send(apply("b", json!({"list": [{"name": "a", "v": 3}]}))).await;
+    assert_eq!(third.status, 409, "{}", third.text());
+    let unknown = server.send(apply("a", json!({"nope": 1}))).await;
+    assert!(unknown.message().contains(".spec.nope: field not declared in schema"));
+    let doubled = json!({"list": [{"name": "z"}, {"name": "z"}]});
+    let refused = server.post("/apis/ex.example.com/v1/things", &thing("y", &doubled)).await;
+    assert_eq!(
+        refused.message(),
+        "Thing.ex.example.com \"y\" is invalid: spec.list[1]: Duplicate value: \
+         map[string]interface {}{\"name\":\"z\"}"
+    );
+}
