@@ -68,6 +68,9 @@ pub(crate) async fn bind(call: &mut Call) -> Result<Reply, Status> {
         return super::paths::unknown_resource(call);
     };
     let body = write::body(call, bindings).await?;
+    let asked = if call.info.name.is_empty() { meta::name(&body) } else { &call.info.name };
+    let of = if call.info.name.is_empty() { bindings } else { pods };
+    write::check_namespace(call, of, asked)?;
     binding::check(&body, &call.info.name)?;
     meta::name(&body).clone_into(&mut call.info.name);
     let now = call.app.clock.wall();

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "all of this is tests and their helpers")]
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 
+mod admission;
 mod auth;
 mod bad_clients;
 mod bad_input;

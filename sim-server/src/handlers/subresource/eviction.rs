@@ -18,6 +18,8 @@ pub(super) async fn run(call: &mut Call, pods: &Resource) -> Result<Reply, Statu
     let options = CreateOptions::parse(&call.query)?;
     let body = call.read_body().await?;
     let eviction = eviction::read(call.app.config.release, call.header("content-type"), &body)?;
+    // To the lifecycle plugin it is something new in the namespace; kubectl drain knows that.
+    write::check_namespace(call, pods, &call.info.name)?;
     let options = eviction::options(&eviction, &call.info.name, options.dry_run)?;
     let now = call.app.clock.wall();
     let shelf = call.app.shelf(pods);
