@@ -33,6 +33,48 @@ pub(crate) fn nanos(text: &str) -> Option<i128> {
     Some(if rest { nanos + mantissa.signum() } else { nanos })
 }
 
+/// The text that Go prints: as short as it can be in the format that was given.
+///
+/// Source: `Quantity.CanonicalizeBytes`.
+pub(crate) fn canonical(text: &str) -> Option<String> {
+    let text = text.trim();
+    let nanos = nanos(text)?;
+    if nanos == 0 {
+        return Some("0".to_owned());
+    }
+    let (_, _, format) = parts(text);
+    if format == "BinarySI" && nanos.abs() >= 1024 * NANO && nanos % NANO == 0 {
+        let (mut number, mut suffix) = (nanos / NANO, 0);
+        while number % 1024 == 0 && suffix + 1 < BINARY.len() {
+            number /= 1024;
+            suffix += 1;
+        }
+        return Some(format!("{number}{}", BINARY[suffix]));
+    }
+    let (mut number, mut tens) = (nanos, -9_i32);
+    while number % 10 == 0 {
+        number /= 10;
+        tens += 1;
+    }
+    // Every third power of ten has a name.
+    while tens.rem_euclid(3) != 0 || tens > 18 {
+        number = number.checked_mul(10)?;
+        tens -= 1;
+    }
+    let suffix = match (format, tens) {
+        (_, 0) => String::new(),
+        ("DecimalExponent", tens) => format!("e{tens}"),
+        (_, tens) => {
+            let at = usize::try_from(tens / 3 + 3).ok()?;
+            DECIMAL.get(at).copied().unwrap_or_default().to_owned()
+        }
+    };
+    Some(format!("{number}{suffix}"))
+}
+
+const BINARY: [&str; 7] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
+const DECIMAL: [&str; 10] = ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"];
+
 /// `Quantity.Value`: whole units, rounded away from zero.
 pub(crate) fn value(text: &str) -> Option<i64> {
     let nanos = nanos(text)?;
@@ -125,6 +167,30 @@ const MAX_LENGTH: usize = 512;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn amounts_are_written_as_go_writes_them() {
+        for (text, expected) in [
+            ("1000m", "1"),
+            ("0.5", "500m"),
+            ("1.5Gi", "1536Mi"),
+            ("1024Mi", "1Gi"),
+            ("1000", "1k"),
+            ("100Ki", "100Ki"),
+            ("512", "512"),
+            ("0", "0"),
+            ("0Gi", "0"),
+            ("0.5Gi", "512Mi"),
+            ("1e3", "1e3"),
+            ("12E", "12E"),
+            ("-2000m", "-2"),
+            ("0.1Ki", "102400m"),
+            ("1000000000000", "1T"),
+        ] {
+            assert_eq!(canonical(text).as_deref(), Some(expected), "{text}");
+        }
+        assert_eq!(canonical("abc"), None);
+    }
 
     #[test]
     fn quantities_compare_by_amount() {

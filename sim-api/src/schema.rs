@@ -75,6 +75,8 @@ pub enum Scalar {
     Bytes,
     /// A number, with Go's name for its type.
     Number(&'static str),
+    /// An amount, kept in its shortest form.
+    Quantity,
     /// A text.
     String,
     /// What has its own way of being read, such as a time or a quantity.

@@ -89,12 +89,17 @@ fn scalar_error(scalar: Scalar, value: &Value) -> Option<String> {
         (Scalar::Number(_), Value::Number(_))
         | (Scalar::String | Scalar::Bytes, Value::String(_))
         | (Scalar::Boolean, Value::Bool(_))
-        | (Scalar::Untyped, Value::Bool(_) | Value::Number(_) | Value::String(_)) => None,
+        | (
+            Scalar::Quantity | Scalar::Untyped,
+            Value::Bool(_) | Value::Number(_) | Value::String(_),
+        ) => None,
         (Scalar::Number(_), _) => Some(format!("expected numeric (int or float), got {go_type}")),
         (Scalar::String | Scalar::Bytes, _) => {
             Some(format!("expected string, got &value.valueUnstructured{{Value:{}}}", shown()))
         }
         (Scalar::Boolean, _) => Some(format!("expected boolean, got &{{{}}}", shown())),
-        (Scalar::Untyped, _) => Some(format!("expected any scalar, got &{{{}}}", shown())),
+        (Scalar::Quantity | Scalar::Untyped, _) => {
+            Some(format!("expected any scalar, got &{{{}}}", shown()))
+        }
     }
 }

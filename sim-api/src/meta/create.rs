@@ -103,7 +103,7 @@ fn prepare(
         ));
     }
     metadata.shift_remove("resourceVersion");
-    Ok(join(resource, members, metadata))
+    Ok(typed.kept(join(resource, members, metadata)))
 }
 
 /// Whether admission and allocation put members into such objects, wherever it may be.
@@ -165,8 +165,11 @@ fn set_kind_members(
         }
         ("", "persistentvolumes") => {
             add_finalizer(metadata, "kubernetes.io/pv-protection");
-            members.insert("status".into(), json!({"phase": "Pending"}));
+            let since = metadata.get("creationTimestamp");
+            let status = json!({"phase": "Pending", "lastPhaseTransitionTime": since});
+            members.insert("status".into(), status);
         }
+        ("batch", "jobs") => defaults::select_pods_of_job(members, metadata),
         ("", "replicationcontrollers") => {
             let labels =
                 members.get("spec").and_then(|spec| spec.pointer("/template/metadata/labels"));

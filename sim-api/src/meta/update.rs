@@ -156,6 +156,7 @@ fn prepare(
     let (members, mut metadata) =
         split(defaults::defaulted(resource, &typed, join(resource, members, metadata))?)?;
     let mut members = members;
+    defaults::count_template(resource, &members, &mut metadata, &old_members, &old_metadata);
     if resource.is("", "pods") && request.subresource.is_empty() {
         defaults::admit_update(&mut members, &old_members);
     }
@@ -178,6 +179,7 @@ fn prepare(
         let name = str_of(&old_metadata, "name");
         return Err(Status::invalid(&resource.group, &resource.kind, name, causes));
     }
+    let object = typed.kept(object);
     // The order of keys is the old one where nothing changes, so that the bytes are too.
     Ok(if object == known { old.clone() } else { object })
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{ANY, Field, Schema, Struct, Type, TypeRef, Typed};
+use super::{ANY, Field, Scalar, Schema, Struct, Type, TypeRef, Typed};
 
 impl Typed {
     /// Drops what the types do not have and what Go does not print, adds what it always prints
@@ -16,6 +16,15 @@ impl Typed {
         let place = self.schema.member(self.root, "metadata").unwrap_or_default();
         if let Some(metadata) = value.get_mut("metadata") {
             *metadata = self.schema.canonical(place, metadata.take());
+        }
+        value
+    }
+
+    /// An object in the [canonical](Self::canonical) form once it has been in the storage, whose
+    /// protobuf does not tell an empty list from none.
+    pub fn kept(&self, mut value: Value) -> Value {
+        if !self.schema.is_literal {
+            self.schema.forget_empty(self.root, &mut value);
         }
         value
     }
@@ -47,7 +56,29 @@ impl Schema {
                 members.sort_keys();
                 members.into()
             }
+            (Type::Scalar(Scalar::Quantity), value) => quantity(value),
             (_, value) => value,
+        }
+    }
+
+    fn forget_empty(&self, type_ref: TypeRef, value: &mut Value) {
+        match (self.resolve(type_ref), value) {
+            (Type::Struct(fields), Value::Object(members)) => {
+                for field in &fields.fields {
+                    let Some(value) = members.get_mut(&*field.name) else { continue };
+                    if field.zero == Some(Value::Null) && is_empty(value) {
+                        *value = Value::Null;
+                    }
+                    self.forget_empty(field.type_ref, value);
+                }
+            }
+            (Type::List { element, .. }, Value::Array(items)) => {
+                items.iter_mut().for_each(|item| self.forget_empty(*element, item));
+            }
+            (Type::Map { element, .. }, Value::Object(members)) => {
+                members.values_mut().for_each(|member| self.forget_empty(*element, member));
+            }
+            _ => {}
         }
     }
 
@@ -105,4 +136,19 @@ impl Schema {
         };
         (!is_zero).then_some(value)
     }
+}
+
+/// Whether there is nothing in a list or an object.
+fn is_empty(value: &Value) -> bool {
+    value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty)
+}
+
+/// An amount as Go prints it; what is none is left alone.
+fn quantity(value: Value) -> Value {
+    let canonical = match &value {
+        Value::String(text) => crate::quantity::canonical(text),
+        Value::Number(number) => crate::quantity::canonical(&number.to_string()),
+        _ => None,
+    };
+    canonical.map_or(value, Value::String)
 }

@@ -113,7 +113,8 @@ impl<'a> Reader<'a> {
                 "boolean" => Scalar::Boolean,
                 "string" => Scalar::String,
                 "bytes" => Scalar::Bytes,
-                "time" | "microtime" | "duration" | "quantity" | "intorstring" => Scalar::Untyped,
+                "quantity" => Scalar::Quantity,
+                "time" | "microtime" | "duration" | "intorstring" => Scalar::Untyped,
                 text => match NUMBERS.iter().find(|number| **number == text) {
                     Some(number) => Scalar::Number(number),
                     None if text == "any" => return ANY,

@@ -44,7 +44,7 @@ impl Schema {
             (Type::Scalar(Scalar::Boolean), Value::Bool(_))
             | (Type::Scalar(Scalar::String | Scalar::Bytes), Value::String(_))
             | (Type::Scalar(Scalar::Number(_)), Value::Number(_))
-            | (Type::Scalar(Scalar::Untyped) | Type::Any, _) => None,
+            | (Type::Scalar(Scalar::Quantity | Scalar::Untyped) | Type::Any, _) => None,
             (Type::Scalar(Scalar::String), Value::Number(number)) if !number.is_f64() => {
                 Some("cannot convert int64 to string".to_owned())
             }

@@ -8,7 +8,9 @@ use std::sync::{
 
 use serde_json::Value;
 use sim_api::{
-    CauseReason, Status, StatusCause, encode, meta,
+    CauseReason, Status, StatusCause, encode,
+    managed_fields::{self, ApplyOptions},
+    meta,
     release::{FeatureGates, Gate},
     resources::Resource,
 };
@@ -80,7 +82,7 @@ fn set_condition(app: &App, name: &str, condition: &Value) {
     let Some(resource) = app.table.lookup(GROUP, "v1", SCHEMAS) else { return };
     let shelf = app.shelf(resource);
     let Some(before) = shelf.collection.get(name) else { return };
-    let Ok(mut object) = encode::decode(resource, &before) else { return };
+    let Ok(object) = encode::decode(resource, &before) else { return };
     let mut condition = condition.clone();
     let old = object.pointer("/status/conditions/0").cloned().unwrap_or_default();
     let same = |key: &str| old.get(key) == condition.get(key);
@@ -89,13 +91,27 @@ fn set_condition(app: &App, name: &str, condition: &Value) {
     }
     let now = meta::time(app.clock.wall());
     condition["lastTransitionTime"] = now.into();
-    object["status"] = serde_json::json!({ "conditions": [condition] });
+    // As the real one does, by applying the status alone.
+    let applied = serde_json::json!({
+        "kind": &*resource.kind,
+        "apiVersion": resource.api_version(),
+        "metadata": { "name": name },
+        "status": { "conditions": [condition] },
+    });
+    let options = ApplyOptions { manager: CONSUMER, force: true, now: app.clock.wall() };
+    let Ok(object) = managed_fields::apply(resource, "status", Some(&object), &applied, &options)
+    else {
+        return;
+    };
     if let Ok(draft) = encode::draft(resource, &object) {
         // Somebody else changed it meanwhile: the next feeding writes it.
         let revision = Some(before.revision());
         let _ = shelf.update(&app.store, draft, revision, app.clock.now());
     }
 }
+
+/// Who writes the conditions of flow schemas.
+const CONSUMER: &str = "api-priority-and-fairness-config-consumer-v1";
 
 /// Creates, updates and deletes the server's own objects, as the real one does at its start and
 /// every minute.
