@@ -107,8 +107,20 @@ fn parse_merge(body: &[u8]) -> Result<Patch> {
 
 /// Applies the operations in turn. To replace a member that is not there adds it, as in the real
 /// server.
+///
+/// What is copied must not grow without bound, and what comes out must not nest deeper than what
+/// can be read back.
 fn apply_json(object: &mut Value, patch: &json_patch::Patch) -> Result<()> {
+    let mut copied = 0;
     for operation in &patch.0 {
+        if let json_patch::PatchOperation::Copy(copy) = operation
+            && let Ok(source) = copy.from.resolve(object)
+        {
+            copied += encode::to_json(source).len();
+            if copied > COPIED_MAX {
+                return Err(Status::request_entity_too_large(COPIED_MAX));
+            }
+        }
         if let json_patch::PatchOperation::Replace(replace) = operation
             && let Some((parent, key)) = replace.path.split_back()
             && let Ok(Value::Object(members)) = parent.resolve_mut(object)
@@ -120,7 +132,17 @@ fn apply_json(object: &mut Value, patch: &json_patch::Patch) -> Result<()> {
         json_patch::patch(object, std::slice::from_ref(operation))
             .map_err(|_| Status::unprocessable())?;
     }
-    Ok(())
+    if is_deeper(object, DEPTH_MAX) { Err(Status::unprocessable()) } else { Ok(()) }
+}
+
+/// Whether a value has more levels than that.
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    let Some(levels) = levels.checked_sub(1) else { return true };
+    match value {
+        Value::Array(items) => items.iter().any(|item| is_deeper(item, levels)),
+        Value::Object(members) => members.values().any(|member| is_deeper(member, levels)),
+        _ => false,
+    }
 }
 
 fn parse_strategic(body: &[u8]) -> Result<Patch> {
@@ -228,6 +250,10 @@ const MERGE_PATCH: &str = "application/merge-patch+json";
 const STRATEGIC: &str = "application/strategic-merge-patch+json";
 const APPLY: &str = "application/apply-patch+yaml";
 
+/// Bytes that the copies of one patch add. Source: `JSONPatchMaxCopyBytes`.
+const COPIED_MAX: usize = 3 << 20;
+/// Levels of an object; the parser of JSON takes 127.
+const DEPTH_MAX: usize = 120;
 /// Source: `maxJSONPatchOperations`.
 const OPERATIONS_MAX: usize = 10_000;
 
@@ -300,6 +326,21 @@ mod tests {
         );
         assert_eq!(run("application/json", "{}").unwrap_err().code, 415);
         assert_eq!(run(MERGE_PATCH, r#"{"kind":"Other"}"#).unwrap_err().code, 422);
+    }
+
+    #[test]
+    fn a_patch_grows_no_further_than_it_may() {
+        let copies = |count: usize| {
+            let copy = |to| json!({"op": "copy", "from": "/data", "path": format!("/data/{to}")});
+            Value::Array((0..count).map(copy).collect()).to_string()
+        };
+        assert!(run(JSON_PATCH, &copies(3)).is_ok());
+        assert_eq!(run(JSON_PATCH, &copies(60)).unwrap_err().code, 413);
+        let path = |levels: usize| "/data".to_owned() + &"/a".repeat(levels);
+        let deep: Vec<Value> = (1..200)
+            .map(|levels| json!({"op": "add", "path": path(levels), "value": {}}))
+            .collect();
+        assert_eq!(run(JSON_PATCH, &Value::Array(deep).to_string()).unwrap_err().code, 422);
     }
 
     proptest! {

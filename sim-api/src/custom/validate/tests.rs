@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -134,4 +135,95 @@ fn what_has_not_changed_may_stay_wrong() {
         Some(&json!({"spec": {"old": "long", "new": "x"}})),
         &["spec.new: Too long: may not be more than 1 bytes"],
     );
+}
+
+/// Any JSON, not too deep.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        prop::sample::select(WORDS.to_vec()).prop_map(Value::from),
+        "\\PC{0,8}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 40, 5, |inner| {
+        let key = prop::sample::select(WORDS.to_vec()).prop_map(str::to_owned);
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(key, inner, 0..5)
+                .prop_map(|members| members.into_iter().collect::<serde_json::Map<_, _>>().into()),
+        ]
+    })
+}
+
+const WORDS: &[&str] = &[
+    "type",
+    "object",
+    "array",
+    "string",
+    "integer",
+    "properties",
+    "items",
+    "additionalProperties",
+    "default",
+    "enum",
+    "pattern",
+    "^a+$",
+    "required",
+    "oneOf",
+    "anyOf",
+    "allOf",
+    "not",
+    "format",
+    "date",
+    "byte",
+    "x-kubernetes-list-type",
+    "map",
+    "set",
+    "x-kubernetes-list-map-keys",
+    "a",
+    "b",
+    "x-kubernetes-preserve-unknown-fields",
+    "x-kubernetes-int-or-string",
+    "nullable",
+    "minimum",
+    "x-kubernetes-validations",
+    "rule",
+    "self.a == oldSelf.a",
+    "multipleOf",
+    "maxItems",
+    "metadata",
+    "x-kubernetes-embedded-resource",
+    "spec",
+    "maxLength",
+    "fieldPath",
+    ".a",
+];
+
+proptest! {
+    #[test]
+    fn any_schema_and_any_object_have_an_outcome(
+        schema in any_json(), object in any_json(), old in any_json(),
+    ) {
+        use crate::crd;
+
+        let Some(props) = Props::parse(&schema) else { return Ok(()) };
+        crd::schema::errors(&props, true, &Path::ROOT);
+        let patterns = Patterns::of(&props);
+        on_create(&object, &props, &patterns);
+        on_update(&object, Some(&old), &props, &patterns, &Path::ROOT);
+        prop_assert!(on_update(&object, Some(&object), &props, &patterns, &Path::ROOT).is_empty());
+        let mut read = object.clone();
+        crate::custom::coerce::default(&mut read, &props);
+        crate::custom::coerce::prune(&mut read, &props);
+        crate::custom::coerce::drop_nulls(&mut read, Some(&props));
+        let before = read.clone();
+        prop_assert!(crate::custom::coerce::prune(&mut read, &props).is_empty());
+        prop_assert_eq!(&read, &before);
+        list::duplicates(&read, &props);
+        if let Some(rules) = crate::custom::rules::Rules::of(&props) {
+            rules.check(&read, Some(&old), &props, &Path::ROOT, &mut Vec::new());
+        }
+    }
 }
