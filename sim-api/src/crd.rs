@@ -7,6 +7,7 @@
 //! Source: k8s.io/apiextensions-apiserver `pkg/apis/apiextensions/{v1/defaults.go,validation}`,
 //! `pkg/registry/customresourcedefinition` and `pkg/controller`, release-1.33.
 
+pub(crate) mod approval;
 mod conditions;
 mod finalize;
 mod names;
@@ -16,6 +17,7 @@ mod structural;
 use serde_json::{Map, Value, json};
 
 pub use self::{
+    approval::approve,
     finalize::{FINALIZER, in_progress, is_terminating, released, terminate},
     names::{accept_names, establish},
 };

@@ -63,6 +63,8 @@ pub struct Custom {
     pub is_terminating: bool,
     /// What is said to whoever uses the version, as it is deprecated.
     pub deprecation: Option<String>,
+    /// What is said to whoever uses the version where a webhook should convert its objects.
+    pub unconverted: Option<String>,
     /// `openAPIV3Schema` as it was given.
     pub openapi: Value,
     /// The same, read.
@@ -153,6 +155,13 @@ fn resource(crd: &Value, version: &Value, stored: &str, is_terminating: bool) ->
         uid: text("/metadata/uid").to_owned(),
         is_terminating,
         deprecation: deprecation(&resource, version),
+        unconverted: (text("/spec/conversion/strategy") == "Webhook" && stored != name).then(|| {
+            let definition = text("/metadata/name");
+            format!(
+                "the conversion webhook of {definition} was not called: apisim shows objects as \
+                 they are stored, by the schema of this version"
+            )
+        }),
         columns: Columns::new(version.get("additionalPrinterColumns")),
         scale: version.pointer("/subresources/scale").and_then(Scale::parse),
         preserves_unknown: crd.pointer("/spec/preserveUnknownFields") == Some(&Value::Bool(true)),

@@ -10,7 +10,10 @@ use serde_json::Value;
 
 use super::{Object, metadata};
 use crate::{
-    crd,
+    crd::{
+        self,
+        approval::{ANNOTATION, Approval, is_protected},
+    },
     custom::{self, Path, Props, text},
     field::{At, Errors, is_same},
     go,
@@ -520,14 +523,12 @@ fn approval(e: &mut Errors, object: &Object<'_>) {
     let spec = object.at("spec");
     let group = spec.at("group");
     let group = group.text();
-    let is_protected = ["k8s.io", "kubernetes.io"].iter().any(|domain| {
-        group.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-    });
-    if !is_protected {
+    if !is_protected(group) {
         return;
     }
     let of = |metadata: At<'_>| {
-        let given = metadata.value().get("annotations").and_then(|map| map.get(APPROVED)?.as_str());
+        let given =
+            metadata.value().get("annotations").and_then(|map| map.get(ANNOTATION)?.as_str());
         given.unwrap_or_default().to_owned()
     };
     let given = of(object.at("metadata"));
@@ -535,42 +536,12 @@ fn approval(e: &mut Errors, object: &Object<'_>) {
         return;
     }
     let metadata = object.at("metadata");
-    let at = metadata.at("annotations").key(APPROVED);
-    let see = "see https://github.com/kubernetes/enhancements/pull/1111";
-    match Approval::of(&given) {
-        Approval::Given => {}
-        Approval::Missing => {
-            let detail =
-                format!("protected groups must have approval annotation \"{APPROVED}\", {see}");
-            e.required(&at, &detail);
-        }
-        Approval::Invalid => e.invalid(
-            &at,
-            &format!(
-                "protected groups must have approval annotation \"{APPROVED}\" with either a URL \
-                 or a reason starting with \"unapproved\", {see}"
-            ),
-        ),
-    }
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Approval {
-    Given,
-    Invalid,
-    Missing,
-}
-
-impl Approval {
-    fn of(annotation: &str) -> Self {
-        let is_url = annotation
-            .split_once("://")
-            .is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty());
-        match annotation {
-            "" => Self::Missing,
-            text if text.starts_with("unapproved") || is_url => Self::Given,
-            _ => Self::Invalid,
-        }
+    let at = metadata.at("annotations").key(ANNOTATION);
+    let approval = Approval::of(&given);
+    match approval {
+        Approval::Approved | Approval::Bypassed => {}
+        Approval::Missing => e.required(&at, &approval.message(&given)),
+        Approval::Invalid => e.invalid(&at, &approval.message(&given)),
     }
 }
 
@@ -591,5 +562,3 @@ fn preserved(e: &mut Errors, object: &Object<'_>) {
 
 /// Source: `MaxSelectableFields`.
 const SELECTABLE_MAX: usize = 8;
-/// Source: `KubeAPIApprovedAnnotation`.
-const APPROVED: &str = "api-approved.kubernetes.io";

@@ -24,7 +24,7 @@ pub(super) async fn run(call: &mut Call) -> Result<Reply, Status> {
         call.warn(&text);
     }
     if let Some(custom) = &resource.custom {
-        if let Some(warning) = &custom.deprecation {
+        for warning in custom.deprecation.iter().chain(&custom.unconverted) {
             call.warn(warning);
         }
         if custom.is_terminating && info.verb == "create" && info.subresource.is_empty() {

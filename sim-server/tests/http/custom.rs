@@ -344,3 +344,30 @@ async fn cluster_wide_things_are_applied_by_key() {
          map[string]interface {}{\"name\":\"z\"}"
     );
 }
+
+#[tokio::test]
+async fn what_is_special_about_a_definition_is_said() {
+    let server = Server::start(&[]).await;
+    let versions = json!([
+        {"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": open()}},
+        {"name": "v2", "served": true, "storage": false, "schema": {"openAPIV3Schema": open()}},
+    ]);
+    let mut approved = crd(&json!({"plural": "routes", "kind": "Route"}), &versions);
+    approved["metadata"] = json!({"name": "routes.net.k8s.io",
+        "annotations": {"api-approved.kubernetes.io": "https://github.com/kubernetes/x/pull/1"}});
+    approved["spec"]["group"] = "net.k8s.io".into();
+    approved["spec"]["conversion"] = json!({"strategy": "Webhook", "webhook": {
+        "conversionReviewVersions": ["v1"],
+        "clientConfig": {"service": {"namespace": "default", "name": "converter"}},
+    }});
+    created(&server, CRDS, &approved).await;
+    let found = server.get(&format!("{CRDS}/routes.net.k8s.io")).await.json();
+    assert_eq!(reasons(&found), ["ApprovedAnnotation", "NoConflicts", "InitialNamesAccepted"]);
+    assert_eq!(found["spec"]["conversion"]["webhook"]["clientConfig"]["service"]["port"], 443);
+    assert_eq!(server.get("/apis/net.k8s.io/v1/routes").await.header("warning"), "");
+    let warning = server.get("/apis/net.k8s.io/v2/routes").await.header("warning").to_owned();
+    assert!(
+        warning.contains("conversion webhook of routes.net.k8s.io was not called"),
+        "{warning}"
+    );
+}
