@@ -51,6 +51,7 @@ pub mod resources;
 pub mod schema;
 pub mod service;
 pub mod status;
+pub mod strict;
 pub mod subresource;
 pub mod system;
 pub mod table;

@@ -9,7 +9,7 @@ mod decode;
 mod route;
 
 pub(crate) use self::accept::best;
-pub(crate) use self::decode::{json_type, read_json, read_yaml};
+pub(crate) use self::decode::{body_form, json_type, read_json, read_yaml};
 pub use self::{
     accept::{Accepted, MetaVersion, Projection, Target, accepted, negotiate, negotiate_projected},
     decode::decode_object,

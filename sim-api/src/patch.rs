@@ -229,7 +229,7 @@ fn check(resource: &Resource, patched: &Value) -> Result<()> {
             }
         }
         Value::Object(_) if kind.is_empty() => {
-            "Object 'Kind' is missing in ".to_owned() + &go::quote(&compact(patched))
+            "Object 'Kind' is missing in ".to_owned() + &go::quote(&shown(patched))
         }
         _ => format!(
             "no kind {} is registered for version {} in scheme \"pkg/api/legacyscheme/scheme.go:30\"",
@@ -237,12 +237,17 @@ fn check(resource: &Resource, patched: &Value) -> Result<()> {
             go::quote(api_version)
         ),
     };
-    let cause = StatusCause::invalid_text("patch", &compact(patched), &wrong);
+    let cause = StatusCause::invalid_text("patch", &shown(patched), &wrong);
     Err(Status::invalid("", "", "", vec![cause]))
 }
 
-fn compact(value: &Value) -> String {
-    String::from_utf8_lossy(&encode::to_json(value)).into_owned()
+/// The JSON of a patched object: the patch has sorted its members, but nothing below them.
+pub(crate) fn shown(object: &Value) -> String {
+    let mut object = object.clone();
+    if let Some(members) = object.as_object_mut() {
+        members.sort_keys();
+    }
+    String::from_utf8_lossy(&encode::to_json(&object)).into_owned()
 }
 
 const JSON_PATCH: &str = "application/json-patch+json";

@@ -10,6 +10,7 @@
 mod canonical;
 mod parse;
 mod restore;
+mod strict;
 mod structural;
 
 use std::{

@@ -8,6 +8,7 @@ use super::Form;
 use crate::{
     Release, Resource, Status, StatusCause, go,
     protobuf::{Codec, envelope},
+    schema::Schema,
     status::Result,
     yaml,
 };
@@ -80,7 +81,16 @@ pub fn decode_object(
     check_metadata(resource, &members)?;
     members.insert("kind".into(), resource.kind.as_ref().into());
     members.insert("apiVersion".into(), resource.api_version().into());
-    Ok(Value::Object(members))
+    let object = Value::Object(members);
+    if resource.custom.is_none()
+        && let Some(error) = Schema::of(resource).type_error(&object)
+    {
+        let version = go::quote(&resource.version);
+        return Err(Status::bad_request(format!(
+            "{kind} in version {version} cannot be handled as a {kind}: {error}"
+        )));
+    }
+    Ok(object)
 }
 
 /// What is wrong with the kind of a custom resource, which the real server finds only when the
@@ -201,6 +211,11 @@ fn form_of(content_type: &str) -> Result<Form> {
         "application/vnd.kubernetes.protobuf" => Ok(Form::Protobuf),
         _ => Err(unsupported(&Form::ALL)),
     }
+}
+
+/// The form of a body; `None` where there is no such.
+pub(crate) fn body_form(content_type: &str) -> Option<Form> {
+    form_of(content_type).ok()
 }
 
 fn unsupported(supported: &[Form]) -> Status {

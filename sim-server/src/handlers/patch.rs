@@ -8,6 +8,7 @@ use sim_api::{
     patch::Patch,
     resources::Resource,
     status::Status,
+    strict,
 };
 
 use super::{create, update};
@@ -20,9 +21,13 @@ pub(crate) async fn run(call: &mut Call, resource: &Resource) -> Result<Reply, S
     let patch = Patch::parse(&content_type, &body, resource)?;
     match &patch {
         Patch::Apply(applied) => apply(call, resource, &options, applied),
-        patch => {
-            update::apply(call, resource, options.dry_run, &mut |old| patch.apply(resource, old))
-        }
+        patch => update::apply(call, resource, options.dry_run, &mut |old| {
+            let patched = patch.apply(resource, old)?;
+            let validation = options.field_validation;
+            let warnings = strict::check_patched(resource, validation, patch, &patched)?;
+            warnings.iter().for_each(|warning| call.warn(warning));
+            Ok(patched)
+        }),
     }
 }
 

@@ -10,6 +10,7 @@ use sim_api::{
     media_type,
     resources::Resource,
     status::Status,
+    strict,
 };
 use sim_store::{Object, StoreError};
 
@@ -27,7 +28,12 @@ use crate::{
 pub(super) async fn body(call: &mut Call, resource: &Resource) -> Result<Value, Status> {
     let content_type = call.header("content-type").to_owned();
     let body = call.read_body().await?;
-    media_type::decode_object(call.app.config.release, &content_type, &body, resource)
+    let object =
+        media_type::decode_object(call.app.config.release, &content_type, &body, resource)?;
+    let validation = FieldValidation::of(&call.query);
+    let warnings = strict::check_body(resource, validation, &content_type, &body, &object)?;
+    warnings.iter().for_each(|warning| call.warn(warning));
+    Ok(object)
 }
 
 /// What a client has made of an object, as its definition reads it where it is a custom one.
