@@ -90,7 +90,7 @@ impl fmt::Display for Amount {
         if nanos == 0 {
             return f.write_str("0");
         }
-        if self.is_binary && nanos.abs() >= 1_024 * NANO {
+        if self.is_binary && nanos.unsigned_abs() >= 1_024 * NANO.unsigned_abs() {
             let mut whole = nanos / NANO;
             if nanos % NANO != 0 {
                 whole += nanos.signum();
@@ -195,6 +195,11 @@ mod tests {
             ("100n", "100n"),
         ] {
             assert_eq!(Amount::parse(text).unwrap().to_string(), expected, "{text}");
+        }
+        for text in ["-9e399", "9e399", "-9999999999Ei"] {
+            // As large as can be, and no panic.
+            let amount = Amount::parse(text).unwrap();
+            assert!(!(amount + amount - Amount::default()).to_string().is_empty());
         }
         let sum = Amount::default() + Amount::parse("512Mi").unwrap();
         assert_eq!((sum + sum).to_string(), "1Gi");
