@@ -27,6 +27,24 @@ pub fn object(object: &Object, version: MetaVersion) -> Vec<u8> {
     json
 }
 
+/// As [`object`], but for what some kinds have in a member until it is printed: the count of a
+/// DaemonSet's templates is no annotation yet when the metadata is taken (recorded).
+pub(crate) fn of(resource: &Resource, stored: &Object, version: MetaVersion) -> Vec<u8> {
+    if !resource.is("apps", "daemonsets") {
+        return object(stored, version);
+    }
+    let mut parsed: Value = serde_json::from_slice(&object(stored, version)).unwrap_or_default();
+    let metadata = parsed.get_mut("metadata").and_then(Value::as_object_mut);
+    let Some(metadata) = metadata else { return object(stored, version) };
+    if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+        annotations.shift_remove("deprecated.daemonset.template.generation");
+        if annotations.is_empty() {
+            metadata.shift_remove("annotations");
+        }
+    }
+    encode::to_json(&parsed)
+}
+
 /// The metadata of an object that is not in the store, as [`object`] shows it.
 pub(crate) fn value(object: &Value, version: MetaVersion) -> Vec<u8> {
     bookmark_object(version, object.get("metadata"))

@@ -58,6 +58,7 @@ pub fn check_patched(
     resource: &Resource,
     validation: FieldValidation,
     patch: &Patch,
+    old: &Value,
     patched: &Value,
 ) -> Result<Vec<String>> {
     if validation == FieldValidation::Ignore || resource.custom.is_some() {
@@ -78,7 +79,7 @@ pub fn check_patched(
     }
     let shown = match patch {
         Patch::Strategic(patch) => go::print_map(patch),
-        _ => patch::shown(patched),
+        _ => patch::shown(patched, old),
     };
     let detail = format!("strict decoding error: {}", found.join(", "));
     let cause = StatusCause::invalid_text("patch", &shown, &detail);

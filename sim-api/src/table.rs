@@ -115,7 +115,7 @@ impl Table {
         let value = stored(object)?;
         let shown = match self.include {
             IncludeObject::None => b"null".to_vec(),
-            IncludeObject::Metadata => partial::object(object, self.version),
+            IncludeObject::Metadata => partial::of(resource, object, self.version),
             IncludeObject::Object => encode::to_json(&encode::decode(resource, object)?),
         };
         Ok(self.row_of(&value, &shown, now))

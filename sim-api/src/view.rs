@@ -156,7 +156,7 @@ impl View {
                 Ok(json)
             }
             Shape::Whole => self.whole(&encode::decode(resource, object)?),
-            Shape::Partial(version) => self.json(partial::object(object, *version)),
+            Shape::Partial(version) => self.json(partial::of(resource, object, *version)),
             Shape::Table(table) => self.json(table.of_object(resource, object, now, true)?),
         }
     }

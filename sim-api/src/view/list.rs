@@ -79,7 +79,7 @@ impl View {
     ) -> Result<Bytes> {
         match (&self.shape, self.form) {
             (Shape::Partial(version), Form::Protobuf) => {
-                let value = parse(&partial::object(object, *version))?;
+                let value = parse(&partial::of(resource, object, *version))?;
                 let message = self.codec.message(version.api_version(), partial::KIND, &value);
                 // The release has it: the view was negotiated.
                 return Ok(with_header(&message.unwrap_or_default()));
@@ -93,7 +93,7 @@ impl View {
         }
         let mut item = if is_first { Vec::new() } else { vec![b','] };
         match &self.shape {
-            Shape::Partial(version) => item.append(&mut partial::object(object, *version)),
+            Shape::Partial(version) => item.append(&mut partial::of(resource, object, *version)),
             Shape::Table(table) => item.append(&mut table.row(resource, object, now)?),
             Shape::Whole => match encode::list_item_prefix(resource) {
                 Some(prefix) if resource.is_storage_version() => {

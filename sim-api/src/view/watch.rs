@@ -66,7 +66,7 @@ impl View {
             }
             Shape::Whole => encode::watch_frame(kind, &encode::decode(resource, object)?),
             Shape::Partial(version) => {
-                encode::watch_frame_of_json(kind, &partial::object(object, *version))
+                encode::watch_frame_of_json(kind, &partial::of(resource, object, *version))
             }
             Shape::Table(table) => {
                 let table = table.of_object(resource, object, now, is_first)?;

@@ -24,7 +24,7 @@ pub(crate) async fn run(call: &mut Call, resource: &Resource) -> Result<Reply, S
         patch => update::apply(call, resource, options.dry_run, &mut |old| {
             let patched = patch.apply(resource, old)?;
             let validation = options.field_validation;
-            let warnings = strict::check_patched(resource, validation, patch, &patched)?;
+            let warnings = strict::check_patched(resource, validation, patch, old, &patched)?;
             warnings.iter().for_each(|warning| call.warn(warning));
             Ok(patched)
         }),
