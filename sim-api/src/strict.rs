@@ -3,6 +3,7 @@
 //!
 //! Source: k8s.io/apiserver `pkg/endpoints/handlers/{create,update,patch}.go`; recorded of 1.33.2.
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
 
 use crate::{
@@ -85,3 +86,28 @@ pub fn check_patched(
     let cause = StatusCause::invalid_text("patch", &shown, &detail);
     Err(Status::invalid("", "", "", vec![cause]))
 }
+
+/// What the kind's own strategy warns of when an object is created.
+///
+/// Source: `warningsForSecret` of k8s.io/kubernetes `pkg/registry/core/secret`, of which the first
+/// finding of Go's `tls.X509KeyPair` is made here: that there is no PEM at all.
+#[must_use]
+pub fn creation_warnings(resource: &Resource, object: &Value) -> Vec<String> {
+    let is_tls = object.get("type").is_some_and(|name| name == "kubernetes.io/tls");
+    if !resource.is("", "secrets") || !is_tls {
+        return Vec::new();
+    }
+    let lacks_pem = |key: &str| {
+        let text = object.get("data").and_then(|data| data.get(key)?.as_str());
+        let bytes = BASE64_STANDARD.decode(text.unwrap_or_default()).unwrap_or_default();
+        !bytes.windows(PEM.len()).any(|window| window == PEM)
+    };
+    [("tls.crt", "certificate"), ("tls.key", "key")]
+        .into_iter()
+        .find(|(key, _)| lacks_pem(key))
+        .map(|(_, what)| format!("tls: failed to find any PEM data in {what} input"))
+        .into_iter()
+        .collect()
+}
+
+const PEM: &[u8] = b"-----BEGIN ";

@@ -8,6 +8,7 @@ use sim_api::{
     meta,
     resources::Resource,
     status::Status,
+    strict,
 };
 use sim_store::StoreError;
 
@@ -22,6 +23,8 @@ use crate::{
 pub(crate) async fn run(call: &mut Call, resource: &Resource) -> Result<Reply, Status> {
     let options = CreateOptions::parse(&call.query)?;
     let body = write::body(call, resource).await?;
+    let warnings = strict::creation_warnings(resource, &body);
+    warnings.iter().for_each(|warning| call.warn(warning));
     store(call, resource, &body, options.dry_run)
 }
 
