@@ -238,7 +238,7 @@ fn check(resource: &Resource, patched: &Value, old: &Value) -> Result<()> {
             "Object 'Kind' is missing in ".to_owned() + &go::quote(&shown(patched, old))
         }
         _ => format!(
-            "no kind {} is registered for version {} in scheme \"pkg/api/legacyscheme/scheme.go:30\"",
+            "no kind {} is registered for version {} in scheme \"pkg/runtime/scheme.go:110\"",
             go::quote(kind),
             go::quote(api_version)
         ),
