@@ -21,6 +21,7 @@
 pub mod admission;
 pub mod aggregation;
 mod cel;
+pub mod auth;
 pub mod component_status;
 mod convert;
 pub mod crd;

@@ -86,6 +86,21 @@ pub fn filled(new: &Value, old: &Value) -> Value {
     filled
 }
 
+/// A whole object in the request's namespace, with its members in order.
+///
+/// # Errors
+///
+/// 400 where the object names another namespace, or is none.
+pub(crate) fn in_namespace(
+    resource: &crate::Resource,
+    namespace: &str,
+    object: Value,
+) -> Result<Value> {
+    let (members, mut metadata) = split(object)?;
+    create::set_namespace(resource, namespace, &mut metadata)?;
+    Ok(join(resource, members, metadata))
+}
+
 /// A time as metadata has it: RFC 3339, in seconds.
 pub fn time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()

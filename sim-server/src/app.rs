@@ -25,6 +25,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{
+    authorizer::Authorizer,
     controllers::{Extension, Served},
     edge::clock::Clock,
     flow::{FlowControl, config::Feeding},
@@ -80,6 +81,8 @@ pub struct Config {
     pub node_ports: PortRange,
     /// Static bearer tokens.
     pub tokens: Vec<Token>,
+    /// Who decides what a user may do, in this order.
+    pub authorization_modes: Vec<sim_api::auth::Mode>,
     /// Whether requests without credentials are let in.
     pub anonymous_auth: bool,
     /// Files to load before serving.
@@ -157,6 +160,7 @@ pub(crate) struct App {
     /// What the definitions of custom resources and the registered services make.
     pub(crate) extension: Extension,
     pub(crate) store: Store,
+    pub(crate) authorizer: Authorizer,
     pub(crate) metrics: Metrics,
     pub(crate) flow: FlowControl,
     pub(crate) feeding: Feeding,
@@ -175,6 +179,7 @@ impl App {
         let app = Self {
             metrics: Metrics::new(&config),
             flow: FlowControl::new(&config, clock),
+            authorizer: Authorizer::new(config.authorization_modes.clone()),
             feeding: Feeding::default(),
             services: Services::new(Allocators::new(
                 &config.service_ranges,

@@ -91,7 +91,7 @@ pub struct ServeArgs {
     /// Let requests without credentials in as system:anonymous
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     pub anonymous_auth: bool,
-    /// AlwaysAllow; RBAC is not built yet and refused
+    /// Who decides what a user may do: AlwaysAllow, AlwaysDeny, RBAC, or several in a row
     #[arg(long, default_value = "AlwaysAllow")]
     pub authorization_mode: String,
     /// Manifests, List objects or `kubectl get -o json|yaml` dumps to load before serving
@@ -182,22 +182,8 @@ impl ServeArgs {
                  up to something positive",
             ));
         }
-        match self.authorization_mode.as_str() {
-            "AlwaysAllow" => {}
-            "RBAC" => {
-                return Err(ArgsError::new(
-                    "--authorization-mode: RBAC is not built yet, only AlwaysAllow",
-                ));
-            }
-            other => {
-                return Err(flag(
-                    "--authorization-mode",
-                    &format!("{other:?} is not a valid mode, only AlwaysAllow"),
-                ));
-            }
-        }
-        check_ranges(&self.service_cluster_ip_range)
-            .map_err(|error| flag("--service-cluster-ip-range", &error))?;
+        let authorization_modes = Mode::parse_list(&self.authorization_mode)
+            .map_err(|error| flag("--authorization-mode", &error))?;
         let tokens = match &self.token_auth_file {
             Some(path) => parse_tokens(path)
                 .map_err(|error| flag(&format!("--token-auth-file {}", path.display()), &error))?,
@@ -242,6 +228,7 @@ impl ServeArgs {
             node_ports: self.service_node_port_range,
             tokens,
             anonymous_auth: self.anonymous_auth,
+            authorization_modes,
             load: self.load,
             populate,
             populate_namespace: self.populate_namespace,

@@ -16,6 +16,8 @@
 
 mod app;
 mod args;
+mod authenticator;
+mod authorizer;
 mod cluster;
 mod controllers;
 mod edge;

@@ -23,6 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     ServeArgs,
     app::{App, Config},
+    authorizer,
     edge::{listen, tls},
     emulation, flow, load,
     pipeline::admit,
@@ -115,6 +116,7 @@ pub async fn start(config: Config) -> Result<Running, ServeError> {
     let began = Instant::now();
     load::system_objects(&app);
     flow::config::ensure(&app);
+    authorizer::ensure_bootstrap(&app);
     let loaded = load::all(&app).map_err(ServeError::Usage)?;
     app.store.begin_watches();
     if loaded > 0 {

@@ -78,6 +78,7 @@ fn with(
             &mut admit,
         )?;
         let value = config::check(resource, value)?;
+        write::check_escalation(call, resource, None, &value)?;
         let name = meta::name(&value).to_owned();
         if dry_run {
             let key = resource.key(&namespace, &name);

@@ -9,6 +9,7 @@ pub(crate) mod metrics_api;
 mod openapi;
 pub(crate) mod patch;
 pub(crate) mod paths;
+pub(crate) mod reviews;
 mod sim;
 pub(crate) mod subresource;
 pub(crate) mod update;

@@ -82,6 +82,7 @@ fn with(
         let value =
             meta::prepare_admitted_update(resource, &call.info, &old, new, context, &mut admit)?;
         let value = config::check(resource, value)?;
+        write::check_escalation(call, resource, Some(&old), &value)?;
         write::admit(call, resource, Some(&old), &value, dry_run)?;
         if dry_run {
             write::warn(call, resource, Operation::Update, &value);

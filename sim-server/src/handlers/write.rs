@@ -16,6 +16,7 @@ use sim_store::{Object, StoreError};
 
 use super::get::{object_reply, value_reply};
 use crate::{
+    authorizer,
     cluster::View,
     controllers,
     flow::config,
@@ -49,6 +50,17 @@ pub(super) fn read(
     let (object, warnings) = custom.read(resource, object, old, validation, is_patch)?;
     warnings.iter().for_each(|warning| call.warn(warning));
     Ok(object)
+}
+
+/// Refuses a role or binding that gives away what its writer has not.
+pub(super) fn check_escalation(
+    call: &Call,
+    resource: &Resource,
+    old: Option<&Value>,
+    new: &Value,
+) -> Result<(), Status> {
+    let (user, namespace) = (call.user(), &call.info.namespace);
+    authorizer::check_escalation(&call.app, &user, resource, namespace, old, new)
 }
 
 /// Refuses what the namespace's life forbids: one that is missing or going away.

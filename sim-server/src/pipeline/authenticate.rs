@@ -1,9 +1,13 @@
 //! Who it is: client certificate, bearer token, or nobody.
 
-use sim_api::status::Status;
+use sim_api::{
+    auth::{ANONYMOUS, AUTHENTICATED, User},
+    status::Status,
+};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::request::{ANONYMOUS, Call, User};
+use super::request::Call;
+use crate::authenticator;
 
 /// Source: `--token-auth-file`, `--anonymous-auth` and the x509 authenticator (common name is the
 /// user, organizations are the groups).
@@ -15,11 +19,8 @@ pub(super) fn run(call: &mut Call) -> Result<(), Status> {
     } else if let Some(user) = peer.certificate.as_deref().and_then(of_cert) {
         user
     } else if let Some(token) = bearer(call.header("authorization")) {
-        let known = config.tokens.iter().find(|known| known.token == token);
-        let known = known.ok_or_else(Status::unauthorized)?;
-        let mut groups = known.groups.clone();
-        groups.push(AUTHENTICATED.to_owned());
-        User { name: known.user.clone(), uid: known.uid.clone(), groups, extra: Vec::new() }
+        let outcome = authenticator::token(&call.app, token, &[]);
+        outcome.map_err(|_| Status::unauthorized())?.0
     } else if !peer.secure {
         let groups = vec!["system:masters".to_owned(), AUTHENTICATED.to_owned()];
         User { name: "system:admin".to_owned(), groups, ..User::default() }
@@ -52,6 +53,3 @@ fn of_cert(der: &[u8]) -> Option<User> {
     groups.push(AUTHENTICATED.to_owned());
     Some(User { name, groups, ..User::default() })
 }
-
-/// The group of everyone who has shown credentials.
-pub(super) const AUTHENTICATED: &str = "system:authenticated";

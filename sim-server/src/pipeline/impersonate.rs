@@ -1,72 +1,62 @@
 //! Acting as somebody else: the Impersonate headers.
 
-use super::{
-    authenticate::AUTHENTICATED,
-    reply::Reply,
-    request::{ANONYMOUS, Call, User},
+use sim_api::{
+    auth::{
+        self,
+        impersonation::{Wanted, extra_key},
+    },
+    status::Status,
 };
 
-/// Source: `endpoints/filters/impersonation.go`. Whether it is allowed is for the authorizer;
-/// AlwaysAllow allows it.
-pub(super) fn run(call: &mut Call) -> Option<Reply> {
+use super::{authorize::nosniff, reply::Reply, request::Call};
+
+/// Makes the request somebody else's, if its sender may.
+///
+/// # Errors
+///
+/// 403 of the first part that is not allowed. Headers without a user are answered.
+pub(super) fn run(call: &mut Call) -> Result<Option<Reply>, Status> {
+    let wanted = wanted(call);
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    if let Some(error) = wanted.without_user() {
+        // Recorded: a plain 500, with Go's print of the references.
+        let path = call.parts.uri.path();
+        let text = format!("Internal Server Error: {path:?}: {error}\n");
+        return Ok(Some(Reply::text(500, text)));
+    }
+    let user = call.user();
+    let refusal = wanted.attributes().iter().find_map(|part| {
+        let decision = call.app.authorizer.decide(&call.app, &user, part);
+        (!decision.allowed).then(|| auth::forbidden(&user, part, &decision.reason))
+    });
+    drop(user);
+    if let Some(refusal) = refusal {
+        nosniff(call);
+        return Err(refusal);
+    }
+    call.user = Some(wanted.into_user());
+    Ok(None)
+}
+
+fn wanted(call: &Call) -> Wanted {
+    let headers = &call.parts.headers;
     let values = |name: &str| -> Vec<String> {
-        call.parts
-            .headers
+        headers
             .get_all(name)
             .iter()
             .filter_map(|value| value.to_str().ok().map(String::from))
             .collect()
     };
-    let name = call.header("impersonate-user").to_owned();
-    let mut groups = values("impersonate-group");
-    let uid = call.header("impersonate-uid").to_owned();
-    let extra: Vec<(String, Vec<String>)> = call
-        .parts
-        .headers
-        .keys()
-        .filter_map(|key| key.as_str().strip_prefix("impersonate-extra-"))
-        .map(|key| (key.to_owned(), values(&format!("impersonate-extra-{key}"))))
-        .collect();
-    if name.is_empty() {
-        if groups.is_empty() && uid.is_empty() && extra.is_empty() {
-            return None;
-        }
-        let reference = |kind: &str, name: &str| format!("{{{kind}  {name}    }}");
-        let mut wanted: Vec<String> =
-            groups.iter().map(|group| reference("Group", group)).collect();
-        wanted.extend(extra.iter().flat_map(|(key, values)| {
-            values.iter().map(move |value| format!("{{UserExtra  {value}    {key}}}"))
-        }));
-        if !uid.is_empty() {
-            wanted.push(reference("UID", &uid));
-        }
-        // Recorded: a plain 500, with Go's print of the references.
-        return Some(Reply::text(
-            500,
-            format!(
-                "Internal Server Error: {:?}: requested [{}] without impersonating a user\n",
-                call.parts.uri.path(),
-                wanted.join(" ")
-            ),
-        ));
+    Wanted {
+        user: call.header("impersonate-user").to_owned(),
+        groups: values("impersonate-group"),
+        uid: call.header("impersonate-uid").to_owned(),
+        extra: headers
+            .keys()
+            .filter_map(|name| name.as_str().strip_prefix("impersonate-extra-"))
+            .map(|key| (extra_key(key), values(&format!("impersonate-extra-{key}"))))
+            .collect(),
     }
-    if let Some(namespace) = service_account_namespace(&name)
-        && groups.is_empty()
-    {
-        groups = vec![
-            "system:serviceaccounts".to_owned(),
-            format!("system:serviceaccounts:{namespace}"),
-        ];
-    }
-    let implied = if name == ANONYMOUS { "system:unauthenticated" } else { AUTHENTICATED };
-    if !groups.iter().any(|group| group == implied) {
-        groups.push(implied.to_owned());
-    }
-    call.user = Some(User { name, uid, groups, extra });
-    None
-}
-
-fn service_account_namespace(user: &str) -> Option<&str> {
-    let (namespace, account) = user.strip_prefix("system:serviceaccount:")?.split_once(':')?;
-    (!namespace.is_empty() && !account.is_empty()).then_some(namespace)
 }

@@ -85,7 +85,7 @@ pub(crate) async fn handle(
 
 async fn answer(call: &mut Call) -> Result<Reply, Status> {
     authenticate::run(call)?;
-    if let Some(refusal) = impersonate::run(call) {
+    if let Some(refusal) = impersonate::run(call)? {
         return Ok(refusal);
     }
     authorize::run(call)?;

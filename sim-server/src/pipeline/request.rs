@@ -1,33 +1,22 @@
 //! One request, on its way through the pipeline.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    borrow::Cow,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use sim_api::{
-    media_type::pretty, meta::WriteContext, query::Query, request_info::RequestInfo, status::Status,
+    auth::User, media_type::pretty, meta::WriteContext, query::Query, request_info::RequestInfo,
+    status::Status,
 };
 use sim_time::SimTime;
 
 use super::admit::Seat;
 use crate::{app::App, edge::connection::Connection};
-
-/// Name of the user who sent no credentials.
-pub(crate) const ANONYMOUS: &str = "system:anonymous";
-
-/// Who sends a request.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct User {
-    pub(crate) name: String,
-    pub(crate) uid: String,
-    pub(crate) groups: Vec<String>,
-    pub(crate) extra: Vec<(String, Vec<String>)>,
-}
-
-/// A body from a connection, or from within this process.
-pub(crate) type RequestBody = Either<Incoming, Full<Bytes>>;
 
 /// A request and what the steps found out about it.
 pub(crate) struct Call {
@@ -166,6 +155,11 @@ impl Call {
             HeaderValue::from_str(&format!("299 - \"{plain}\""))
         });
         quoted.filter_map(Result::ok).collect()
+    }
+
+    /// Who sends it; nobody before authentication.
+    pub(crate) fn user(&self) -> Cow<'_, User> {
+        self.user.as_ref().map_or_else(|| Cow::Owned(User::default()), Cow::Borrowed)
     }
 
     pub(crate) fn log(&self, code: u16) {

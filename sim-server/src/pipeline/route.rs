@@ -1,7 +1,8 @@
 //! Which handler answers.
 
 use sim_api::{
-    deprecation, media_type::Produces, metrics_api, resources::Resource, status::Status,
+    auth::review::Review, deprecation, media_type::Produces, metrics_api, resources::Resource,
+    status::Status,
 };
 
 use super::{reply::Reply, request::Call};
@@ -56,6 +57,9 @@ pub(super) async fn run(call: &mut Call) -> Result<Reply, Status> {
         "list" => handlers::list::run(call, resource).await,
         "watch" => handlers::watch::run(call, resource).await,
         "create" if resource.is("", "bindings") => handlers::subresource::bind(call).await,
+        "create" if let Some(review) = Review::of(resource) => {
+            handlers::reviews::run(call, resource, review).await
+        }
         "create" => handlers::create::run(call, resource).await,
         "update" => handlers::update::run(call, resource).await,
         "patch" => handlers::patch::run(call, resource).await,
