@@ -20,8 +20,8 @@
 
 pub mod admission;
 pub mod aggregation;
-mod cel;
 pub mod auth;
+mod cel;
 pub mod component_status;
 mod convert;
 pub mod crd;

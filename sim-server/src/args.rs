@@ -6,6 +6,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 use clap::Args;
 use fixtures::dataset::Populate;
 use sim_api::{
+    auth::Mode,
     release::{FeatureGates, Release},
     service::{PortRange, Range},
 };
@@ -184,6 +185,8 @@ impl ServeArgs {
         }
         let authorization_modes = Mode::parse_list(&self.authorization_mode)
             .map_err(|error| flag("--authorization-mode", &error))?;
+        check_ranges(&self.service_cluster_ip_range)
+            .map_err(|error| flag("--service-cluster-ip-range", &error))?;
         let tokens = match &self.token_auth_file {
             Some(path) => parse_tokens(path)
                 .map_err(|error| flag(&format!("--token-auth-file {}", path.display()), &error))?,

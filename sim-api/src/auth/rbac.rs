@@ -12,10 +12,7 @@
 mod aggregate;
 mod binding;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
 
@@ -71,10 +68,10 @@ impl Kind {
 pub struct Rbac {
     cluster_roles: BTreeMap<String, ClusterRole>,
     /// By namespace, then by name.
-    roles: HashMap<String, HashMap<String, Arc<[Rule]>>>,
+    roles: BTreeMap<String, BTreeMap<String, Arc<[Rule]>>>,
     cluster_bindings: Bindings,
     /// By namespace.
-    bindings: HashMap<String, Bindings>,
+    bindings: BTreeMap<String, Bindings>,
 }
 
 impl Rbac {

@@ -54,7 +54,10 @@ impl Review {
 }
 
 /// The question as the answer has it: with metadata, and with who sent it.
-#[must_use]
+///
+/// # Errors
+///
+/// 400 where it is in another namespace than the request.
 pub fn question(
     review: Review,
     resource: &Resource,

@@ -152,8 +152,7 @@ fn nobody_grants_more_than_they_have() {
     let may = |wanted: &Attributes<'_>| rbac.authorize(&bob, wanted).allowed;
     let role = |rules: Value| json!({"metadata": {"name": "r", "namespace": "n"}, "rules": rules});
     let roles = |ask: &mut dyn FnMut(&Rbac)| ask(&rbac);
-    let check =
-        |role: &Value| escalation::check(Kind::Role, &bob, "n", (None, role), &may, &roles);
+    let check = |role: &Value| escalation::check(Kind::Role, &bob, "n", (None, role), &may, &roles);
     let held = role(json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}]));
     check(&held).unwrap();
     let more = role(json!([

@@ -1,6 +1,6 @@
 //! What every request passes, in this order; each step is a module.
 //!
-//! request info → deadline → authentication → impersonation → authorization → flow control →
+//! request info → deadline → authentication → impersonation → flow control → authorization →
 //! pace → route → handler → accounting.
 
 mod account;
@@ -88,11 +88,12 @@ async fn answer(call: &mut Call) -> Result<Reply, Status> {
     if let Some(refusal) = impersonate::run(call)? {
         return Ok(refusal);
     }
-    authorize::run(call)?;
     if let Some(rejection) = admit::run(call).await {
         call.is_shed = true;
         return Ok(rejection);
     }
+    // Recorded: refusals carry the headers of flow control, so it comes first.
+    authorize::run(call)?;
     pace::run(call).await;
     route::run(call).await
 }

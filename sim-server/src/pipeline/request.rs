@@ -9,14 +9,17 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
+pub(crate) use sim_api::auth::User;
 use sim_api::{
-    auth::User, media_type::pretty, meta::WriteContext, query::Query, request_info::RequestInfo,
-    status::Status,
+    media_type::pretty, meta::WriteContext, query::Query, request_info::RequestInfo, status::Status,
 };
 use sim_time::SimTime;
 
 use super::admit::Seat;
 use crate::{app::App, edge::connection::Connection};
+
+/// A body from a connection, or from within this process.
+pub(crate) type RequestBody = Either<Incoming, Full<Bytes>>;
 
 /// A request and what the steps found out about it.
 pub(crate) struct Call {

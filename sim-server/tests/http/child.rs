@@ -93,7 +93,7 @@ async fn wrong_usage_has_its_exit_code() {
     for flags in [
         &["--kubernetes-version=1.2"][..],
         &["--feature-gates=NoSuch=true"],
-        &["--authorization-mode=RBAC"],
+        &["--authorization-mode=Nod"],
         &["--secure-port=0"],
         &["--load=/nonexistent.yaml", "--secure-port=0", "--insecure-port=auto"],
     ] {

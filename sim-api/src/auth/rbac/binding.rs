@@ -1,9 +1,6 @@
 //! Bindings, by their subjects.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
 
@@ -93,8 +90,8 @@ impl Subject {
 #[derive(Debug, Default)]
 pub(super) struct Bindings {
     by_name: BTreeMap<String, Arc<Binding>>,
-    by_user: HashMap<String, Vec<Arc<Binding>>>,
-    by_group: HashMap<String, Vec<Arc<Binding>>>,
+    by_user: BTreeMap<String, Vec<Arc<Binding>>>,
+    by_group: BTreeMap<String, Vec<Arc<Binding>>>,
 }
 
 impl Bindings {
@@ -137,7 +134,7 @@ impl Bindings {
     fn place<'a>(
         &mut self,
         subject: &'a Subject,
-    ) -> (&mut HashMap<String, Vec<Arc<Binding>>>, &'a str) {
+    ) -> (&mut BTreeMap<String, Vec<Arc<Binding>>>, &'a str) {
         match subject {
             Subject::Group(name) => (&mut self.by_group, name),
             Subject::ServiceAccount(_, _, name) | Subject::User(name) => (&mut self.by_user, name),
