@@ -162,6 +162,12 @@ impl Controller {
             let sign = format!("{renewed} {beat}");
             let known = {
                 let mut heard = self.heard.borrow_mut();
+                if !heard.contains_key(name(&node)) {
+                    let own = name(&node);
+                    let message = format!("Node {own} event: Registered Node {own} in Controller");
+                    let what = ("Normal", "RegisteredNode");
+                    self.recorder.event(("v1", "Node"), &node, what, &message);
+                }
                 let known =
                     heard.entry(name(&node).to_owned()).or_insert_with(|| (sign.clone(), now));
                 if known.0 != sign {
