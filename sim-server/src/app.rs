@@ -32,6 +32,7 @@ use crate::{
     metrics::Metrics,
     services::Services,
     shelf::Shelf,
+    tally::Tally,
 };
 
 /// Settings of a server, after [`ServeArgs::into_config`](crate::ServeArgs::into_config).
@@ -165,6 +166,7 @@ pub(crate) struct App {
     pub(crate) flow: FlowControl,
     pub(crate) feeding: Feeding,
     pub(crate) services: Services,
+    pub(crate) tally: Tally,
     /// readyz fails and long-running requests end.
     pub(crate) stopping: AtomicBool,
     shelves: DashMap<String, Arc<Shelf>>,
@@ -181,6 +183,7 @@ impl App {
             flow: FlowControl::new(&config, clock),
             authorizer: Authorizer::new(config.authorization_modes.clone()),
             feeding: Feeding::default(),
+            tally: Tally::default(),
             services: Services::new(Allocators::new(
                 &config.service_ranges,
                 config.node_ports,

@@ -32,6 +32,7 @@ mod pipeline;
 mod run;
 mod services;
 mod shelf;
+mod tally;
 
 pub use app::{Config, Token};
 pub use args::{ArgsError, ServeArgs};

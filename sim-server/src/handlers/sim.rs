@@ -16,6 +16,11 @@ pub(super) async fn run(call: &mut Call) -> Result<Reply, Status> {
     let document = match (path.as_str(), post) {
         ("/sim/state", false) => state(call),
         ("/sim/memory", false) => memory(),
+        ("/sim/requests", false) => call.app.tally.document(),
+        ("/sim/requests/reset", true) => {
+            call.app.tally.reset();
+            json!({ "counting": true })
+        }
         ("/sim/compact", true) => compact(call)?,
         ("/sim/watch-cache/reset", true) => reset(call)?,
         ("/sim/stop", true) => {
@@ -23,7 +28,13 @@ pub(super) async fn run(call: &mut Call) -> Result<Reply, Status> {
             json!({ "stopping": true })
         }
         (
-            "/sim/state" | "/sim/memory" | "/sim/compact" | "/sim/watch-cache/reset" | "/sim/stop",
+            "/sim/state"
+            | "/sim/memory"
+            | "/sim/requests"
+            | "/sim/requests/reset"
+            | "/sim/compact"
+            | "/sim/watch-cache/reset"
+            | "/sim/stop",
             _,
         ) => {
             return Err(Status::method_not_allowed());
@@ -32,6 +43,7 @@ pub(super) async fn run(call: &mut Call) -> Result<Reply, Status> {
             return Ok(Reply::text(
                 404,
                 "no such control; there are GET /sim/state, GET /sim/memory, \
+                 GET /sim/requests, POST /sim/requests/reset (counts from then on), \
                  POST /sim/compact?resourceVersion=N, POST /sim/watch-cache/reset?resource=pods, \
                  POST /sim/stop\n",
             ));

@@ -113,6 +113,7 @@ fn finish(call: &mut Call, reply: Reply, account: Account) -> Response<Body> {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
     let code = response.status().as_u16();
     call.log(code);
+    call.app.tally.count(&call.user().name, call.manager(), &call.info, code);
     let seat = call.seat.take();
     let guard = call.deadline.and_then(DeadlineGuard::set);
     let (parts, body) = response.into_parts();

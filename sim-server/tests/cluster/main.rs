@@ -167,3 +167,33 @@ async fn requests_carry_the_real_users_so_that_flow_control_classifies_them() {
         assert!(dispatched(schema), "{schema}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_requests_of_a_rollout_are_counted_by_who_made_them() {
+    let server = Server::start(&["--cluster=nodes=3"]).await;
+    nodes_are_ready(&server, 3).await;
+    let reset = server.send("", "POST", "/sim/requests/reset", None).await;
+    assert_eq!(reset.status, 200, "{}", reset.body);
+    post(&server, DEPLOYMENTS, &deployment(12, "a:1")).await;
+    eventually_running(&server, 12).await;
+    let controller = "system:serviceaccount:kube-system:replicaset-controller";
+    // A write is seen before its answer is counted.
+    eventually("each pod is created, bound and reported once", || async {
+        let counted = server.get("", "/sim/requests").await.json();
+        let count = |user: &str, verb: &str, resource: &str| -> u64 {
+            let rows = counted["requests"].as_array().unwrap();
+            let alike = rows.iter().filter(|row| {
+                row["user"].as_str().unwrap().starts_with(user)
+                    && row["verb"] == verb
+                    && row["resource"] == resource
+                    && row["code"].as_u64().unwrap() < 300
+            });
+            alike.map(|row| row["n"].as_u64().unwrap()).sum()
+        };
+        count(controller, "create", "pods") == 12
+            && count("system:kube-scheduler", "create", "pods/binding") == 12
+            && count("system:node:node-", "patch", "pods/status") == 12
+            && count(controller, "update", "apps/replicasets/status") >= 1
+    })
+    .await;
+}
