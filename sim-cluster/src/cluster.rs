@@ -15,6 +15,7 @@ use crate::{
 pub struct Cluster {
     pool: LocalPool,
     world: World,
+    fleet: kubelet::Fleet,
 }
 
 impl Cluster {
@@ -26,8 +27,8 @@ impl Cluster {
             controllers::start(&world, &config);
             scheduler::start(&world, &config);
         }
-        kubelet::start(&world, &config);
-        Self { pool, world }
+        let fleet = kubelet::start(&world, &config);
+        Self { pool, world, fleet }
     }
 
     /// Goes on until nothing is left to do at `now`; what is to be done outside.
@@ -35,6 +36,11 @@ impl Cluster {
         self.world.advance(now);
         self.pool.run_until_stalled();
         self.world.take_actions()
+    }
+
+    /// So many more nodes join, evenly over that time. Takes effect at the next run.
+    pub fn join_nodes(&mut self, count: u32, within: std::time::Duration) {
+        self.fleet.join(count, within);
     }
 
     /// When it wants to run next even if nothing comes.

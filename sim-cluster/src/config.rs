@@ -238,7 +238,7 @@ fn delay(value: &Value, field: &str) -> Result<Delay, ConfigError> {
 }
 
 /// More than the largest published clusters have.
-const NODES_MAX: u32 = 20_000;
+pub(crate) const NODES_MAX: u32 = 20_000;
 
 #[cfg(test)]
 mod tests {

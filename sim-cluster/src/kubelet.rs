@@ -5,7 +5,7 @@ mod node;
 mod pod;
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
     rc::Rc,
     time::Duration,
@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::{
     call::Identity,
     client::Client,
-    config::{ClientQps, ClusterConfig, Delay, Kubelets},
+    config::{ClientQps, ClusterConfig, Delay, Kubelets, NODES_MAX},
     informer::{Informer, Sink, Source, reflect},
     object::{self, Key, text, uid},
     world::World,
@@ -32,6 +32,42 @@ struct Kubelet {
     known: RefCell<BTreeMap<String, pod::Phase>>,
     /// Addresses in use, by node.
     addresses: RefCell<BTreeMap<String, Addresses>>,
+    /// How many nodes there are so far.
+    nodes: Rc<Cell<u32>>,
+}
+
+/// All nodes, and what more need to join.
+pub(crate) struct Fleet {
+    world: World,
+    config: Rc<ClusterConfig>,
+    nodes: Rc<Cell<u32>>,
+    /// kwok's client, if it plays them.
+    kwok: Option<Client>,
+}
+
+impl Fleet {
+    /// So many more nodes, evenly over that time. Beyond the most that a cluster has none join.
+    pub(crate) fn join(&self, count: u32, within: Duration) {
+        let first = self.nodes.get();
+        let last = first.saturating_add(count).min(NODES_MAX);
+        self.nodes.set(last.max(first));
+        for index in first..last {
+            let (world, config, nodes) =
+                (self.world.clone(), Rc::clone(&self.config), Rc::clone(&self.nodes));
+            let (kwok, delay) = (self.kwok.clone(), within.mul_f64(share(index - first, count)));
+            self.world.spawn(async move {
+                world.sleep(delay).await;
+                match kwok {
+                    Some(client) => managed(&world, &client, &config, index),
+                    None => one(&world, &config, &nodes, index),
+                }
+            });
+        }
+    }
+}
+
+fn share(part: u32, whole: u32) -> f64 {
+    f64::from(part) / f64::from(whole.max(1))
 }
 
 #[derive(Default)]
@@ -41,20 +77,23 @@ struct Addresses {
     cidr: String,
 }
 
-pub(crate) fn start(world: &World, config: &ClusterConfig) {
+pub(crate) fn start(world: &World, config: &ClusterConfig) -> Fleet {
     let config = Rc::new(config.clone());
-    match config.kubelets {
-        Kubelets::Kwok => kwok(world, &config),
+    let nodes = Rc::new(Cell::new(config.nodes));
+    let kwok = match config.kubelets {
+        Kubelets::Kwok => Some(kwok(world, &config, &nodes)),
         Kubelets::Each => {
             for index in 0..config.nodes {
-                one(world, &config, index);
+                one(world, &config, &nodes, index);
             }
+            None
         }
-    }
+    };
+    Fleet { world: world.clone(), config, nodes, kwok }
 }
 
 /// One kubelet under its own identity. Source: `--kube-api-qps` 50, `--kube-api-burst` 100.
-fn one(world: &World, config: &Rc<ClusterConfig>, index: u32) {
+fn one(world: &World, config: &Rc<ClusterConfig>, nodes: &Rc<Cell<u32>>, index: u32) {
     let name = node::name(index);
     let identity = Identity {
         user: format!("system:node:{name}"),
@@ -67,7 +106,7 @@ fn one(world: &World, config: &Rc<ClusterConfig>, index: u32) {
     world.spawn(node::run(client.clone(), Rc::clone(config), index));
     let selector = format!("fieldSelector=spec.nodeName%3D{name}");
     let pods = Informer::start(&watches, Source::selected("/api/v1/pods", selector), &[]);
-    Kubelet::start(world, client, config, pods);
+    Kubelet::start(world, client, config, pods, nodes);
     let own = format!("fieldSelector=metadata.name%3D{name}");
     for source in [
         Source::selected("/api/v1/nodes", own),
@@ -81,7 +120,7 @@ fn one(world: &World, config: &Rc<ClusterConfig>, index: u32) {
 }
 
 /// kwok: one identity and one watch for all nodes.
-fn kwok(world: &World, config: &Rc<ClusterConfig>) {
+fn kwok(world: &World, config: &Rc<ClusterConfig>, nodes: &Rc<Cell<u32>>) -> Client {
     let identity = Identity {
         user: "kwok".to_owned(),
         groups: vec!["system:masters".to_owned()],
@@ -89,21 +128,32 @@ fn kwok(world: &World, config: &Rc<ClusterConfig>) {
     };
     let client = Client::new(world, identity, None);
     for index in 0..config.nodes {
-        world.spawn(node::run(client.clone(), Rc::clone(config), index));
-        // It lists the pods of each node that it takes over.
-        let (client, name) = (client.clone(), node::name(index));
-        world.spawn(async move {
-            let path = format!("/api/v1/pods?fieldSelector=spec.nodeName%3D{name}");
-            let _ = client.get(path).await;
-        });
+        managed(world, &client, config, index);
     }
     let selector = "fieldSelector=spec.nodeName%21%3D".to_owned();
     let pods = Informer::start(&client, Source::selected("/api/v1/pods", selector), &[]);
-    Kubelet::start(world, client, config, pods);
+    Kubelet::start(world, client.clone(), config, pods, nodes);
+    client
+}
+
+/// A node of kwok's: it lists the pods of each that it takes over.
+fn managed(world: &World, client: &Client, config: &Rc<ClusterConfig>, index: u32) {
+    world.spawn(node::run(client.clone(), Rc::clone(config), index));
+    let (client, name) = (client.clone(), node::name(index));
+    world.spawn(async move {
+        let path = format!("/api/v1/pods?fieldSelector=spec.nodeName%3D{name}");
+        let _ = client.get(path).await;
+    });
 }
 
 impl Kubelet {
-    fn start(world: &World, client: Client, config: &Rc<ClusterConfig>, pods: Rc<Informer>) {
+    fn start(
+        world: &World,
+        client: Client,
+        config: &Rc<ClusterConfig>,
+        pods: Rc<Informer>,
+        nodes: &Rc<Cell<u32>>,
+    ) {
         let kubelet = Rc::new(Self {
             world: world.clone(),
             client,
@@ -111,6 +161,7 @@ impl Kubelet {
             pods: Rc::clone(&pods),
             known: RefCell::default(),
             addresses: RefCell::default(),
+            nodes: Rc::clone(nodes),
         });
         pods.on_change(move |change| match &change.new {
             Some(pod) => kubelet.look_at(pod),
@@ -139,7 +190,7 @@ impl Kubelet {
     }
 
     fn is_ours(&self, pod: &Value) -> bool {
-        node::index(text(pod, "/spec/nodeName")).is_some_and(|index| index < self.config.nodes)
+        node::index(text(pod, "/spec/nodeName")).is_some_and(|index| index < self.nodes.get())
     }
 
     fn forget(&self, pod: &Value) {

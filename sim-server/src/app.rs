@@ -28,6 +28,7 @@ use crate::{
     authorizer::Authorizer,
     controllers::{Extension, Served},
     edge::clock::Clock,
+    emulation::Report,
     flow::{FlowControl, config::Feeding},
     metrics::Metrics,
     services::Services,
@@ -167,6 +168,8 @@ pub(crate) struct App {
     pub(crate) feeding: Feeding,
     pub(crate) services: Services,
     pub(crate) tally: Tally,
+    /// Where the emulated cluster takes orders, once it runs.
+    pub(crate) cluster: std::sync::OnceLock<tokio::sync::mpsc::Sender<Report>>,
     /// readyz fails and long-running requests end.
     pub(crate) stopping: AtomicBool,
     shelves: DashMap<String, Arc<Shelf>>,
@@ -184,6 +187,7 @@ impl App {
             authorizer: Authorizer::new(config.authorization_modes.clone()),
             feeding: Feeding::default(),
             tally: Tally::default(),
+            cluster: std::sync::OnceLock::new(),
             services: Services::new(Allocators::new(
                 &config.service_ranges,
                 config.node_ports,

@@ -15,7 +15,8 @@ use tokio::{
 use crate::app::App;
 
 /// What comes back to the cluster's thread.
-enum Report {
+pub(crate) enum Report {
+    JoinNodes(u32, Duration),
     Answer(u64, Answer),
     Frame(u64, Frame),
 }
@@ -87,6 +88,7 @@ async fn drive(
     let mut cluster = Cluster::start(config, epoch, app.config.random_seed);
     // Bounded: a watch that brings more than the cluster can take waits, as a slow client does.
     let (send, mut reports) = mpsc::channel(QUEUE);
+    let _ = app.cluster.set(send.clone());
     let mut running: std::collections::BTreeMap<u64, AbortHandle> =
         std::collections::BTreeMap::new();
     while !*down.borrow() && down.has_changed().is_ok() {
@@ -126,6 +128,7 @@ async fn drive(
         let mut next = Some(first);
         while let Some(report) = next {
             match report {
+                Report::JoinNodes(count, within) => cluster.join_nodes(count, within),
                 Report::Answer(id, answer) => {
                     running.remove(&id);
                     cluster.answer(id, answer);

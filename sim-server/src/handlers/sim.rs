@@ -6,6 +6,7 @@ use sim_api::status::Status;
 use sim_flow::RequestKind;
 
 use crate::{
+    emulation::Report,
     jemalloc,
     pipeline::{reply::Reply, request::Call},
 };
@@ -21,6 +22,7 @@ pub(super) async fn run(call: &mut Call) -> Result<Reply, Status> {
             call.app.tally.reset();
             json!({ "counting": true })
         }
+        ("/sim/cluster/join-nodes", true) => join_nodes(call).await?,
         ("/sim/compact", true) => compact(call)?,
         ("/sim/watch-cache/reset", true) => reset(call)?,
         ("/sim/stop", true) => {
@@ -34,7 +36,8 @@ pub(super) async fn run(call: &mut Call) -> Result<Reply, Status> {
             | "/sim/requests/reset"
             | "/sim/compact"
             | "/sim/watch-cache/reset"
-            | "/sim/stop",
+            | "/sim/stop"
+            | "/sim/cluster/join-nodes",
             _,
         ) => {
             return Err(Status::method_not_allowed());
@@ -44,6 +47,7 @@ pub(super) async fn run(call: &mut Call) -> Result<Reply, Status> {
                 404,
                 "no such control; there are GET /sim/state, GET /sim/memory, \
                  GET /sim/requests, POST /sim/requests/reset (counts from then on), \
+                 POST /sim/cluster/join-nodes?count=N&within=10s, \
                  POST /sim/compact?resourceVersion=N, POST /sim/watch-cache/reset?resource=pods, \
                  POST /sim/stop\n",
             ));
@@ -109,6 +113,21 @@ fn memory() -> Value {
         }
     }
     document
+}
+
+/// Nodes that join the emulated cluster now.
+async fn join_nodes(call: &Call) -> Result<Value, Status> {
+    let count = call.query.get("count").unwrap_or_default();
+    let within = call.query.get("within").unwrap_or("0s");
+    let number: u32 = count
+        .parse()
+        .map_err(|_| Status::bad_request(format!("count: {count:?} is not a number")))?;
+    let length = sim_api::duration::parse(within)
+        .map_err(|error| Status::bad_request(format!("within: {error}")))?;
+    let absent = || Status::bad_request("no cluster is emulated; start with --cluster".to_owned());
+    let orders = call.app.cluster.get().ok_or_else(absent)?;
+    orders.send(Report::JoinNodes(number, length)).await.map_err(|_| absent())?;
+    Ok(json!({ "joining": number, "within": within }))
 }
 
 fn compact(call: &Call) -> Result<Value, Status> {

@@ -197,3 +197,22 @@ async fn the_requests_of_a_rollout_are_counted_by_who_made_them() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_join_while_it_runs() {
+    for kubelets in ["each", "kwok"] {
+        let server = Server::start(&[&format!("--cluster=nodes=1,kubelets={kubelets}")]).await;
+        nodes_are_ready(&server, 1).await;
+        let join = "/sim/cluster/join-nodes?count=4&within=1s";
+        let answer = server.send("", "POST", join, None).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        nodes_are_ready(&server, 5).await;
+        post(&server, DEPLOYMENTS, &deployment(10, "a:1")).await;
+        eventually_running(&server, 10).await;
+        let wrong = server.send("", "POST", "/sim/cluster/join-nodes?count=x", None).await;
+        assert_eq!(wrong.status, 400, "{}", wrong.body);
+    }
+    let alone = Server::start(&[]).await;
+    let answer = alone.send("", "POST", "/sim/cluster/join-nodes?count=1", None).await;
+    assert_eq!(answer.status, 400, "{}", answer.body);
+}
